@@ -1,0 +1,17 @@
+"""Broker-side records: where accounts live, how they come to be, and every call that changes something at a broker."""
+
+from brokers.models.accounts import TradingAccount
+from brokers.models.connections import AccountGroup, AccountMode, BrokerConnection
+from brokers.models.operations import BrokerOperation, BrokerOperationEvent
+from brokers.models.orders import AccountOrder, AccountOrderEvent
+
+__all__ = [
+    "AccountGroup",
+    "AccountMode",
+    "AccountOrder",
+    "AccountOrderEvent",
+    "BrokerConnection",
+    "BrokerOperation",
+    "BrokerOperationEvent",
+    "TradingAccount",
+]

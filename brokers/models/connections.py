@@ -1,0 +1,76 @@
+from django.core.validators import RegexValidator
+from django.db import models
+from django.db.models import Q
+
+from propdesk.lib.fields import EncryptedTextField
+from propdesk.lib.money import MoneyField
+
+
+class AccountMode(models.IntegerChoices):
+    """`account_mode` of a ScaleTrade group (api-facts 3)."""
+
+    DEMO = 0, "DEMO"
+    REAL = 1, "REAL"
+
+
+class BrokerConnection(models.Model):
+    """One broker API: where it is, its key, and how patient we are with it."""
+
+    class KeyHeader(models.TextChoices):
+        AUTHORIZATION = "Authorization", "Authorization"
+        API_KEY = "ApiKey", "ApiKey"
+
+    name = models.CharField(max_length=100, unique=True)
+    base_url = models.URLField(help_text="Scheme and host, without /cportal. The host must be on the allow-list.")
+    api_key = EncryptedTextField(help_text="Write-only: stored encrypted and never shown again.")
+    key_header = models.CharField(max_length=20, choices=KeyHeader.choices, default=KeyHeader.AUTHORIZATION)
+    is_enabled = models.BooleanField("enabled", default=True, help_text="Off: no call is made to this broker.")
+    deadline_seconds = models.PositiveSmallIntegerField(
+        default=10, help_text="Total wall-clock time one call may take, reading the reply included."
+    )
+    settle_seconds = models.PositiveSmallIntegerField(
+        default=15,
+        help_text="How long after a call in doubt a missing account or transfer still may appear, before we call it absent.",
+    )
+    quarantine_seconds = models.PositiveSmallIntegerField(
+        default=60, help_text="How long an order that was ever in doubt waits before its account is enabled."
+    )
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class AccountGroup(models.Model):
+    """A trading group: the name the Mng API uses, plus the broker's own group string and unit."""
+
+    name = models.CharField(
+        max_length=64,
+        unique=True,
+        validators=[RegexValidator(r"^[A-Za-z0-9_.:-]+$", "Letters, digits and _ . : - only.")],
+        help_text="The name that programs and the Mng API use, such as PROP_DEMO_USD.",
+    )
+    connection = models.ForeignKey(BrokerConnection, on_delete=models.PROTECT, related_name="groups")
+    mode = models.SmallIntegerField(choices=AccountMode.choices)
+    currency = models.CharField(max_length=3)
+    default_deposit = MoneyField(help_text="What a new account of this group is funded with.")
+    broker_group = models.CharField(max_length=128, help_text="The broker's group string, such as 49295660:ThinkTrader_Proptec.")
+    unit = models.BigIntegerField(help_text="The broker's unit (its trading group id).")
+    is_enabled = models.BooleanField("enabled", default=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = [
+            models.CheckConstraint(condition=Q(default_deposit__gte=0), name="group_deposit_not_negative"),
+            models.CheckConstraint(condition=Q(currency__regex=r"^[A-Z]{3}$"), name="group_currency_iso"),
+            models.CheckConstraint(condition=Q(mode__in=AccountMode.values), name="group_mode_known"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name

@@ -1,0 +1,16 @@
+"""Challenges, their enrollments, what was observed of them, and what was found."""
+
+from challenges.models.challenges import Challenge, ChallengeEvent, ChallengeStatus
+from challenges.models.enrollments import Enrollment, EnrollmentEvent
+from challenges.models.evidence import Breach, DailySnapshot, MetricSnapshot
+
+__all__ = [
+    "Breach",
+    "Challenge",
+    "ChallengeEvent",
+    "ChallengeStatus",
+    "DailySnapshot",
+    "Enrollment",
+    "EnrollmentEvent",
+    "MetricSnapshot",
+]

@@ -1,0 +1,23 @@
+"""Append-only tables: the database itself refuses UPDATE and DELETE."""
+
+from django.db.migrations import RunSQL
+
+_FUNCTION = """
+CREATE OR REPLACE FUNCTION propdesk_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
+END $$
+"""
+
+
+def append_only(table: str) -> RunSQL:
+    """The migration operation that makes `table` append-only. TRUNCATE stays possible: it is how tests clean up."""
+    trigger = f"{table}_append_only"
+    return RunSQL(
+        sql=[
+            _FUNCTION,
+            f'CREATE TRIGGER "{trigger}" BEFORE UPDATE OR DELETE ON "{table}" '
+            "FOR EACH ROW EXECUTE FUNCTION propdesk_append_only()",
+        ],
+        reverse_sql=[f'DROP TRIGGER "{trigger}" ON "{table}"'],
+    )
