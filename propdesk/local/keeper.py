@@ -1,0 +1,155 @@
+"""A private server's keeper: the small process that owns one server for everyone who uses it.
+
+`python -m propdesk.local.keeper NAME DATA DURABLE` starts the server, says so in one JSON line on its output, restarts
+it if it dies, and stops it once nobody uses it any more. Users hold a shared lock on `NAME.users`, which the kernel
+releases however a user ends; the keeper holds `NAME.keeper` all its life. So no server outlives its users, and two
+commands on one data directory share the same servers whichever of them ends first.
+"""
+
+import fcntl
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import IO, NoReturn
+
+from propdesk.local.errors import StartError
+from propdesk.local.launch import free_port, port_is_free
+from propdesk.local.secret_store import load_secrets, write_private
+from propdesk.local.servers import SERVER_ENVIRONMENT, SERVERS, Server
+
+POLL_SECONDS = 0.1
+START_SECONDS = 30
+STOP_SECONDS = 20
+
+
+def server_folder(data: Path) -> Path:
+    """Where the locks and addresses of the servers are."""
+    return data / "servers"
+
+
+def try_lock(file: IO[str], kind: int) -> bool:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+class Keeper:
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        folder = server_folder(server.data)
+        self.address = folder / f"{server.name}.json"
+        self.users = (folder / f"{server.name}.users").open("a")
+        log = server.data / "logs"
+        log.mkdir(exist_ok=True)
+        self.log = (log / f"{server.name}.log").open("a")
+        self.port = self._usual_port()
+        self.stopping = False
+
+    def _usual_port(self) -> int:
+        """The last start's port if it is free, so that a restart does not cut off those who know the address."""
+        try:
+            port = int(json.loads(self.address.read_text())["port"])
+        except (OSError, ValueError, KeyError):
+            return free_port()
+        return port if port_is_free(port) else free_port()
+
+    def run(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the users; we follow when they are gone
+        signal.signal(signal.SIGTERM, self._on_term)
+        self.server.prepare(lambda text: report(progress=text))
+        process = self._start()
+        address = {"port": self.port, "url": self.server.url(self.port)}
+        write_private(self.address, json.dumps(address) + "\n")
+        report(**address)
+        try:
+            self._watch(process)
+        finally:
+            self.log.close()
+
+    def _on_term(self, number: int, frame: FrameType | None) -> None:
+        del number, frame
+        self.stopping = True
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        """The server, answering. The port was free a moment ago; if another program was quicker, the next one is tried."""
+        for _attempt in range(3):
+            process = self._spawn()
+            deadline = time.monotonic() + START_SECONDS
+            while process.poll() is None and time.monotonic() < deadline:
+                if self.server.answers(self.port):
+                    return process
+                time.sleep(0.05)
+            self._stop(process)
+            self.port = free_port()
+        tail = Path(self.log.name).read_text(errors="replace")[-2000:]
+        raise StartError(f"{self.server.name} does not start. The end of {self.log.name}:\n{tail}")
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            self.server.command(self.port),
+            stdin=subprocess.DEVNULL,
+            stdout=self.log,
+            stderr=self.log,
+            cwd="/",
+            env=SERVER_ENVIRONMENT,
+        )
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        pause = 0.5
+        while not self.stopping and not try_lock(self.users, fcntl.LOCK_EX):
+            time.sleep(POLL_SECONDS)
+            if process.poll() is not None:
+                time.sleep(pause)
+                pause = min(pause * 2, 10)
+                self.server.prepare(lambda text: None)
+                process = self._spawn()
+        self._stop(process)
+
+    def _stop(self, process: subprocess.Popen[bytes]) -> None:
+        # SIGINT is PostgreSQL's "fast" shutdown: it does not wait for clients to leave. Valkey stops on it as well.
+        if process.poll() is None:
+            process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def report(**answer: object) -> None:
+    """One line to whoever started us; that process may be gone."""
+    try:
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        sys.stdout = None  # type: ignore[assignment]
+
+
+def main() -> NoReturn:
+    name, folder, durable = sys.argv[1:]
+    data = Path(folder)
+    lock = (server_folder(data) / f"{name}.keeper").open("a")
+    # Others look at the lock for an instant to see whether a keeper runs, so one refusal does not count.
+    for _attempt in range(20):
+        if try_lock(lock, fcntl.LOCK_EX):
+            break
+        time.sleep(0.02)
+    else:
+        report(busy=True)
+        sys.exit(0)
+    try:
+        Keeper(SERVERS[name](data=data, secrets=load_secrets(data), durable=durable == "durable")).run()
+    except (StartError, OSError) as error:
+        report(error=str(error))
+        sys.exit(1)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()
