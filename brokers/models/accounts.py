@@ -6,7 +6,7 @@ from propdesk.lib.money import MoneyField
 
 
 class TradingAccount(models.Model):
-    """A trading account that exists at a broker. `enabled`, `funded` and the figures are what we last verified there."""
+    """A trading account that exists at a broker. Its flags and figures are what we last verified there."""
 
     connection = models.ForeignKey(BrokerConnection, on_delete=models.PROTECT, related_name="accounts")
     group = models.ForeignKey(AccountGroup, on_delete=models.PROTECT, related_name="accounts")
@@ -37,7 +37,10 @@ class TradingAccount(models.Model):
             ),
             models.UniqueConstraint(fields=["order"], condition=Q(is_funded=True), name="account_one_funded_per_order"),
         ]
-        indexes = [models.Index(fields=["login"], name="account_login"), models.Index(fields=["marker"], name="account_marker")]
+        indexes = [
+            models.Index(fields=["login"], name="account_login"),
+            models.Index(fields=["marker"], name="account_marker"),
+        ]
 
     def __str__(self) -> str:
         return str(self.login)

@@ -30,7 +30,7 @@ class BrokerConnection(models.Model):
     )
     settle_seconds = models.PositiveSmallIntegerField(
         default=15,
-        help_text="How long after a call in doubt a missing account or transfer still may appear, before we call it absent.",
+        help_text="How long after a call in doubt its effect may still appear, before it counts as absent.",
     )
     quarantine_seconds = models.PositiveSmallIntegerField(
         default=60, help_text="How long an order that was ever in doubt waits before its account is enabled."
@@ -58,7 +58,9 @@ class AccountGroup(models.Model):
     mode = models.SmallIntegerField(choices=AccountMode.choices)
     currency = models.CharField(max_length=3)
     default_deposit = MoneyField(help_text="What a new account of this group is funded with.")
-    broker_group = models.CharField(max_length=128, help_text="The broker's group string, such as 49295660:ThinkTrader_Proptec.")
+    broker_group = models.CharField(
+        max_length=128, help_text="The broker's group string, such as 49295660:ThinkTrader_Proptec."
+    )
     unit = models.BigIntegerField(help_text="The broker's unit (its trading group id).")
     is_enabled = models.BooleanField("enabled", default=True)
     created_at = models.DateTimeField(auto_now_add=True)

@@ -57,38 +57,52 @@ class BrokerOperation(models.Model):
     EDGES: ClassVar[dict[int, frozenset[int]]] = {
         Status.INTENDED: frozenset({Status.CALLING, Status.DONE, Status.NEEDS_REVIEW, Status.CANCELLED}),
         Status.CALLING: frozenset({Status.INTENDED, Status.DONE, Status.REFUSED, Status.IN_DOUBT, Status.NEEDS_REVIEW}),
-        Status.IN_DOUBT: frozenset({Status.INTENDED, Status.DONE, Status.REFUSED, Status.NEEDS_REVIEW}),
-        Status.NEEDS_REVIEW: frozenset({Status.INTENDED, Status.DONE, Status.REFUSED, Status.CANCELLED}),
+        Status.IN_DOUBT: frozenset({Status.INTENDED, Status.DONE, Status.NEEDS_REVIEW, Status.CANCELLED}),
+        Status.NEEDS_REVIEW: frozenset(
+            {Status.INTENDED, Status.IN_DOUBT, Status.DONE, Status.REFUSED, Status.CANCELLED}
+        ),
     }
     EVENTS = BrokerOperationEvent
     MONEY = (Kind.DEPOSIT, Kind.WITHDRAW)
 
     subject = models.CharField(max_length=100, help_text="What it is for, such as order:12 or purchase:7:payment.")
     kind = models.CharField(max_length=20, choices=Kind.choices)
-    generation = models.PositiveSmallIntegerField(default=1, help_text="Counts up when the same thing has to be done again.")
+    generation = models.PositiveSmallIntegerField(
+        default=1, help_text="Counts up when the same thing has to be done again."
+    )
     connection = models.ForeignKey(BrokerConnection, on_delete=models.PROTECT, related_name="operations")
     order = models.ForeignKey(AccountOrder, on_delete=models.PROTECT, null=True, blank=True, related_name="operations")
-    account = models.ForeignKey(TradingAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="operations")
-    after = models.ForeignKey(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="followers", help_text="Runs once this one is done."
+    account = models.ForeignKey(
+        TradingAccount, on_delete=models.PROTECT, null=True, blank=True, related_name="operations"
     )
+    after = models.ForeignKey(
+        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="followers",
+        help_text="Runs once this one is done.",
+    )  # fmt: skip
     amount = MoneyField(null=True, blank=True)
     comment = models.CharField(max_length=100, blank=True)
     marker = models.EmailField(blank=True, help_text="The unique e-mail address a created account carries.")
     status = models.SmallIntegerField(choices=Status.choices, default=Status.INTENDED)
     was_in_doubt = models.BooleanField(default=False)
-    attempts = models.PositiveIntegerField(default=0)
+    attempts = models.PositiveIntegerField(default=0, help_text="Calls that reached the broker, or may have.")
     started_at = models.DateTimeField(null=True, help_text="When the last call began.")
     settle_at = models.DateTimeField(
         null=True, help_text="A reading begun before this moment cannot show that the call had no effect."
     )
-    baseline = models.JSONField(null=True, blank=True, help_text="Transfers of the account as they stood before the call.")
-    evidence = models.JSONField(default=dict, blank=True, help_text="What the outcome was concluded from. Never a key or a password.")
+    baseline = models.JSONField(
+        null=True, blank=True, help_text="The account's transfers before the call; empty: the call was not made."
+    )
+    evidence = models.JSONField(
+        default=dict, blank=True, help_text="What the outcome was concluded from. Never a key or a password."
+    )
     error_code = models.CharField(max_length=60, blank=True)
     error_message = models.TextField(blank=True)
     review_reason = models.TextField(blank=True)
     next_at = models.DateTimeField()
-    leased_until = models.DateTimeField(null=True)
+    leased_until = models.DateTimeField(null=True, help_text="A worker holds it until then.")
+    resumed_at = models.DateTimeField(
+        null=True, help_text="When staff last had it tried again; patience counts from then."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)

@@ -57,6 +57,9 @@ class AccountOrder(models.Model):
     review_reason = models.TextField(blank=True)
     next_at = models.DateTimeField(help_text="When to work on it next.")
     leased_until = models.DateTimeField(null=True, help_text="A worker holds it until then.")
+    resumed_at = models.DateTimeField(
+        null=True, help_text="When staff last had it tried again; patience counts from then."
+    )
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
     ready_at = models.DateTimeField(null=True)
@@ -69,7 +72,8 @@ class AccountOrder(models.Model):
             models.CheckConstraint(condition=Q(deposit__gte=0), name="order_deposit_not_negative"),
             models.CheckConstraint(condition=Q(status__in=[0, 1, 2, 3, 4, 5]), name="order_status_known"),
             models.CheckConstraint(
-                condition=~Q(status=2) | Q(account__isnull=False, ready_at__isnull=False), name="order_ready_has_account"
+                condition=~Q(status=2) | Q(account__isnull=False, ready_at__isnull=False),
+                name="order_ready_has_account",
             ),
             models.CheckConstraint(condition=~Q(status=3) | ~Q(failure_reason=""), name="order_failed_has_reason"),
         ]
