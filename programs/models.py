@@ -1,4 +1,5 @@
 from datetime import time
+from decimal import Decimal
 from typing import Any, ClassVar
 
 from django.db import models
@@ -6,16 +7,19 @@ from django.db.models import Q
 
 from brokers.models import AccountGroup
 from programs.rule_fields import (
+    choice_field,
     count_field,
     flag_field,
-    choice_field,
     lots_field,
-    optional_count_field,
     optional_pct_field,
     pct_field,
+    rule_constraints,
+    time_field,
 )
 from propdesk.lib.money import MoneyField
 from propdesk.lib.transitions import Event
+
+MAX_PRICE = Decimal(1_000_000_000)
 
 
 class ProgramEvent(Event):
@@ -45,7 +49,9 @@ class Program(models.Model):
     status = models.SmallIntegerField(choices=Status.choices, default=Status.ACTIVE)
     sort_index = models.IntegerField(default=0, help_text="Lower comes first in lists.")
     day_reset_time = models.TimeField(default=time(0, 0), help_text="Local wall time at which a trading day starts.")
-    day_reset_timezone = models.CharField(max_length=64, default="UTC", help_text="An IANA zone, such as Europe/Prague.")
+    day_reset_timezone = models.CharField(
+        max_length=64, default="UTC", help_text="An IANA zone, such as Europe/Prague."
+    )
     # Maintained by the one save function: counting phases in a query costs twelve times as much in the big table.
     phases_count = models.PositiveSmallIntegerField(default=0, editable=False)
     # The group of the first evaluation phase: the seeds filter and print it on the program.
@@ -57,7 +63,9 @@ class Program(models.Model):
     class Meta:
         ordering = ("sort_index", "id")
         constraints = [
-            models.CheckConstraint(condition=Q(price__gt=0), name="program_price_positive"),
+            # The upper bound also keeps NaN out, which PostgreSQL counts as greater than everything.
+            models.CheckConstraint(condition=Q(price__gt=0, price__lte=MAX_PRICE), name="program_price_positive"),
+            models.CheckConstraint(condition=~Q(name="") & ~Q(brand=""), name="program_has_name_and_brand"),
             models.CheckConstraint(condition=Q(price_currency__regex=r"^[A-Z]{3}$"), name="program_currency_iso"),
             models.CheckConstraint(condition=Q(status__in=[0, 1, 2]), name="program_status_known"),
         ]
@@ -86,7 +94,10 @@ class Phase(models.Model):
     name = models.CharField(max_length=100)
     account_group = models.ForeignKey(AccountGroup, on_delete=models.PROTECT, related_name="phases")
     profit_split = models.DecimalField(
-        max_digits=9, decimal_places=8, default=0, help_text="The trader's share of a funded phase's profit: 0.8 is 80 %."
+        max_digits=9,
+        decimal_places=8,
+        default=0,
+        help_text="The trader's share of a funded phase's profit: 0.8 is 80 %.",
     )
 
     max_daily_loss_pct = pct_field("max_daily_loss_pct")
@@ -116,7 +127,7 @@ class Phase(models.Model):
     consistency_pct = optional_pct_field("consistency_pct")
     inactivity_days = count_field("inactivity_days")
     weekend_holding_allowed = flag_field("weekend_holding_allowed")
-    weekend_cutoff = models.TimeField(null=True, blank=True)
+    weekend_cutoff = time_field("weekend_cutoff")
     stop_loss_required = flag_field("stop_loss_required")
     early_warning_pct = pct_field("early_warning_pct")
 
@@ -125,6 +136,22 @@ class Phase(models.Model):
 
     class Meta:
         ordering = ("program", "phase_index")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["program", "phase_index"], name="phase_index_once", deferrable=models.Deferrable.DEFERRED
+            ),
+            models.UniqueConstraint(
+                fields=["program"], condition=Q(phase_type=PhaseType.FUNDED), name="phase_one_funded_per_program"
+            ),
+            models.CheckConstraint(condition=Q(phase_index__gte=1), name="phase_index_from_one"),
+            models.CheckConstraint(condition=~Q(name=""), name="phase_has_name"),
+            models.CheckConstraint(
+                condition=Q(phase_type=PhaseType.EVALUATION, profit_split=0)
+                | Q(phase_type=PhaseType.FUNDED, profit_split__gte=0, profit_split__lte=1),
+                name="phase_split_of_funded_only",
+            ),
+            *rule_constraints(),
+        ]
 
     def __str__(self) -> str:
         return f"{self.phase_index}. {self.name}"
@@ -146,3 +173,21 @@ class ProgramVersion(models.Model):
 
     def __str__(self) -> str:
         return f"{self.program_id} v{self.number}"
+
+
+class DeletionRecord(models.Model):
+    """What a deletion removed, kept for good: the counters, and a full copy of the removed rows. Append-only."""
+
+    program_id = models.BigIntegerField(db_index=True)
+    program_name = models.CharField(max_length=128)
+    counters: Any = models.JSONField(help_text="Number of removed rows by kind.")
+    removed: Any = models.JSONField(help_text="The removed rows by kind.")
+    actor = models.CharField(max_length=150)
+    actor_user_id = models.BigIntegerField(null=True)
+    at = models.DateTimeField()
+
+    class Meta:
+        ordering = ("-id",)
+
+    def __str__(self) -> str:
+        return f"{self.program_name} ({self.program_id})"

@@ -10,13 +10,17 @@ END $$
 """
 
 
-def append_only(table: str) -> RunSQL:
-    """The migration operation that makes `table` append-only. TRUNCATE stays possible: it is how tests clean up."""
+def append_only(table: str, *, deletable: bool = False) -> RunSQL:
+    """The migration operation that makes `table` append-only; with `deletable` only UPDATE is refused.
+
+    TRUNCATE stays possible: it is how tests clean up.
+    """
     trigger = f"{table}_append_only"
+    refused = "UPDATE" if deletable else "UPDATE OR DELETE"
     return RunSQL(
         sql=[
             _FUNCTION,
-            f'CREATE TRIGGER "{trigger}" BEFORE UPDATE OR DELETE ON "{table}" '
+            f'CREATE TRIGGER "{trigger}" BEFORE {refused} ON "{table}" '
             "FOR EACH ROW EXECUTE FUNCTION propdesk_append_only()",
         ],
         reverse_sql=[f'DROP TRIGGER "{trigger}" ON "{table}"'],

@@ -10,7 +10,7 @@ class ApiToken(models.Model):
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="api_tokens")
     session = models.SmallIntegerField(
         choices=[(session.value, session.documented) for session in Session],
-        help_text="What the bearer may do. Staff sessions reach the Mng commands, a customer session only its own rows.",
+        help_text="Staff sessions reach the Mng commands, a customer session only its own rows.",
     )
     name = models.CharField(max_length=100, blank=True, help_text="What this token is for, such as 'CRM sync'.")
     prefix = models.CharField(max_length=12, help_text="The first characters, to recognise a token by.")
@@ -26,3 +26,17 @@ class ApiToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.prefix}… ({Session(self.session).documented})"
+
+
+class SignInAttempts(models.Model):
+    """Failed password attempts for one username, known or not: too many lock it for a while."""
+
+    username = models.CharField(max_length=150, unique=True)
+    failures = models.PositiveIntegerField(default=0)
+    failed_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name_plural = "sign-in attempts"
+
+    def __str__(self) -> str:
+        return f"{self.username}: {self.failures}"
