@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
+pytest_plugins = ["tests.simulator"]
+
 CHROMIUM_FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
