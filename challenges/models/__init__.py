@@ -3,6 +3,8 @@
 from challenges.models.challenges import Challenge, ChallengeEvent, ChallengeStatus
 from challenges.models.enrollments import Enrollment, EnrollmentEvent
 from challenges.models.evidence import Breach, DailySnapshot, MetricSnapshot
+from challenges.models.state import EnrollmentState
+from challenges.models.watches import UnitWatch
 
 __all__ = [
     "Breach",
@@ -12,5 +14,7 @@ __all__ = [
     "DailySnapshot",
     "Enrollment",
     "EnrollmentEvent",
+    "EnrollmentState",
     "MetricSnapshot",
+    "UnitWatch",
 ]

@@ -54,7 +54,9 @@ class Challenge(models.Model):
         ordering = ("-id",)
         constraints = [
             models.CheckConstraint(condition=Q(status__in=[0, 1, 2, 3, 4]), name="challenge_status_known"),
-            models.CheckConstraint(condition=~Q(status__in=[2, 3, 4]) | Q(ended_at__isnull=False), name="challenge_over_has_end"),
+            models.CheckConstraint(
+                condition=~Q(status__in=[2, 3, 4]) | Q(ended_at__isnull=False), name="challenge_over_has_end"
+            ),
         ]
         indexes = [
             models.Index(fields=["status", "-id"], name="challenge_status"),

@@ -47,6 +47,7 @@ class Enrollment(models.Model):
     )
     status = models.SmallIntegerField(choices=ChallengeStatus.choices, default=ChallengeStatus.PENDING)
     close_reason = models.CharField(max_length=100, blank=True, help_text="Why it is over, such as daily_loss.")
+    review_reason = models.TextField(blank=True, help_text="Why staff have to look at it; empty when they need not.")
     is_paused = models.BooleanField("paused", default=False)
     initial_balance = MoneyField()
     initial_equity = MoneyField()

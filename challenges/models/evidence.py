@@ -29,12 +29,14 @@ class DailySnapshot(models.Model):
 
 
 class MetricSnapshot(models.Model):
-    """A point of an enrollment's time series. The table is partitioned by `at` (see the migration), so no foreign key."""
+    """A kept observation: a point of the time series. The table is partitioned by `at`, so it has no foreign key."""
 
     enrollment_id = models.BigIntegerField()
     at = models.DateTimeField()
     balance = MoneyField()
     equity = MoneyField()
+    is_flat = models.BooleanField("flat", null=True, help_text="No position was open; empty when not known.")
+    opened = models.BooleanField(default=False, help_text="A position was opened since the observation before.")
     daily_loss_level = MoneyField(null=True)
     total_loss_level = MoneyField(null=True)
     profit_target_level = MoneyField(null=True)
@@ -45,7 +47,7 @@ class MetricSnapshot(models.Model):
 
     class Meta:
         ordering = ("at",)
-        indexes = [models.Index(fields=["enrollment_id", "at"], name="metric_enrollment_at")]
+        constraints = [models.UniqueConstraint(fields=["enrollment_id", "at"], name="metric_snapshot_once")]
 
     def __str__(self) -> str:
         return f"enrollment {self.enrollment_id} at {self.at:%Y-%m-%d %H:%M:%S}"
