@@ -15,6 +15,8 @@ class ApiToken(models.Model):
     name = models.CharField(max_length=100, blank=True, help_text="What this token is for, such as 'CRM sync'.")
     prefix = models.CharField(max_length=12, help_text="The first characters, to recognise a token by.")
     digest = models.CharField(max_length=64, unique=True, editable=False)
+    issued_by = models.CharField(max_length=150, default="", editable=False)
+    revoked_by = models.CharField(max_length=150, default="", blank=True, editable=False)
     created_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: it does not expire.")
     revoked_at = models.DateTimeField(null=True, blank=True)

@@ -23,6 +23,14 @@ class Session(IntEnum):
         """The documented name, such as `SESSION_CRM_MANAGER`."""
         return f"SESSION_{self.name}"
 
+    @classmethod
+    def named(cls, documented: str) -> "Session":
+        """The session type with this documented name. Raises ValueError for any other text."""
+        for session in cls:
+            if session.documented == documented:
+                return session
+        raise ValueError(f"{documented!r} is not a session type")
+
 
 STAFF_SESSIONS = frozenset(Session) - {Session.CUSTOMER}
 CUSTOMER_SESSIONS = frozenset({Session.CUSTOMER})

@@ -1,0 +1,103 @@
+"""Deleting a program with everything of the prop domain that hangs on it (seed 000).
+
+Apps above register how they remove their rows, in `AppConfig.ready()`. They run in this transaction, the top layer
+first, and make no HTTP call. What outlives a program keeps plain ids: broker operations, accounts, money, events.
+"""
+
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import orjson
+from django.db import transaction
+from django.db.models import QuerySet
+
+from programs.models import DeletionRecord, Phase, Program, ProgramVersion
+from programs.services.errors import OperationsInFlightError, ProgramNotFoundError
+from propdesk.lib.actors import Actor
+from propdesk.lib.transitions import record
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What one app removed: the number of rows by kind, and the rows themselves as JSON objects by kind."""
+
+    counters: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+
+
+RemovePart = Callable[[Program, Actor, datetime], Removed]
+
+_parts: dict[str, RemovePart] = {}
+
+
+def register_deletion(name: str, function: RemovePart) -> None:
+    """`function(program, by, now)` removes the app's rows of the program, or raises `OperationsInFlightError`."""
+    _parts[name] = function
+
+
+def take_out(kind: str, rows: "QuerySet[Any]") -> Removed:
+    """Delete the rows and return them with their count: all that most apps need."""
+    copies = [_jsonable(row) for row in rows.values()]
+    rows.all().delete()
+    return Removed({kind: len(copies)}, {kind: copies})
+
+
+@transaction.atomic
+def delete_program(*, program_id: int, by: Actor, now: datetime) -> DeletionRecord:
+    """Remove the program and all linked prop-domain rows, keeping an append-only record with a full copy.
+
+    Raises ProgramNotFoundError, and OperationsInFlightError while a linked money or create operation is unfinished;
+    then nothing is deleted.
+    """
+    program = Program.objects.select_for_update().filter(pk=program_id).first()
+    if program is None:
+        raise ProgramNotFoundError(program_id)
+    counters: dict[str, int] = {}
+    rows: dict[str, Any] = {}
+    for removed in _remove_parts(program, by, now):
+        counters.update(removed.counters)
+        rows.update(removed.rows)
+    kept = DeletionRecord.objects.create(
+        program_id=program_id,
+        program_name=program.name,
+        counters=counters,
+        removed=rows,
+        actor=by.label,
+        actor_user_id=by.user_id,
+        at=now,
+    )
+    logger.info("Program %s deleted by %s: %s", program_id, by.label, counters)
+    return kept
+
+
+def _remove_parts(program: Program, by: Actor, now: datetime) -> list[Removed]:
+    parts: list[Removed] = []
+    in_flight: list[int] = []
+    for function in reversed(_parts.values()):
+        try:
+            parts.append(function(program, by, now))
+        except OperationsInFlightError as error:
+            in_flight.extend(error.operation_ids)
+    if in_flight:
+        raise OperationsInFlightError(sorted(set(in_flight)))
+    return [*parts, *_remove_own(program, by, now)]
+
+
+def _remove_own(program: Program, by: Actor, now: datetime) -> list[Removed]:
+    record(program, source=program.status, by=by, reason="deleted", now=now)
+    return [
+        take_out("phases", Phase.objects.filter(program=program)),
+        take_out("versions", ProgramVersion.objects.filter(program=program)),
+        take_out("programs", Program.objects.filter(pk=program.pk)),
+    ]
+
+
+def _jsonable(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Amounts as exact texts, times as ISO 8601."""
+    copy: dict[str, Any] = orjson.loads(orjson.dumps(row, default=str))
+    return copy

@@ -1,0 +1,55 @@
+from typing import Any
+
+from drf_spectacular.utils import extend_schema, inline_serializer
+from rest_framework import serializers
+from rest_framework.permissions import AllowAny
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from propdesk.lib.access.models import ApiToken
+from propdesk.lib.mng.envelope import Answer, dispatch, failure
+from propdesk.lib.mng.errors import coded
+from propdesk.lib.times import utc_now
+
+
+class MngView(APIView):
+    """Every `Mng*` command. The HTTP status repeats the `status` of the answer.
+
+    The token is sent in the Authorization header (`Bearer TOKEN` or the token alone) or as `__token` in the document.
+    """
+
+    # A token may also be in the body, so that `dispatch` is the one who asks for it.
+    permission_classes = (AllowAny,)
+
+    @extend_schema(
+        request=inline_serializer(
+            "MngRequest",
+            {
+                "command": serializers.CharField(),
+                "extID": serializers.CharField(required=False),
+                "data": serializers.DictField(required=False),
+                "__token": serializers.CharField(required=False),
+            },
+        ),
+        responses=inline_serializer(
+            "MngAnswer",
+            {
+                "extID": serializers.CharField(),
+                "status": serializers.IntegerField(),
+                "data": serializers.DictField(),
+            },
+        ),
+    )
+    def post(self, request: Request) -> Response:
+        token = request.auth if isinstance(request.auth, ApiToken) else None
+        return _response(dispatch(request.data, clock=utc_now, token=token))
+
+    def handle_exception(self, exc: Exception) -> Response:
+        """What fails before the document is read (token, JSON, size) is answered in the envelope too."""
+        return _response(failure(coded(exc)))
+
+
+def _response(answer: Answer) -> Response:
+    body: Any = answer.body
+    return Response(body, status=answer.status, headers=answer.headers)
