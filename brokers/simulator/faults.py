@@ -75,9 +75,8 @@ async def truncate_after(request: web.Request, effect: Effect, _seconds: float) 
     return cut
 
 
-async def late_effect(request: web.Request, effect: Effect, seconds: float) -> web.StreamResponse:
+async def late_effect(_request: web.Request, effect: Effect, seconds: float) -> web.StreamResponse:
     """Answer 504 at once, as a gateway does; the effect comes `seconds` later, unless the simulator stops before."""
-    await request.read()
     task = asyncio.create_task(_run_later(effect, seconds))
     _pending.add(task)
     task.add_done_callback(_pending.discard)
@@ -134,7 +133,7 @@ class Faults:
         self._seed = seed
         self._endpoints = endpoints
         self._rules = [Rule(**saved) for saved in store.facts().get("faults", [])]
-        self._random = random.Random(f"faults:{seed}")
+        self._random = random.Random(f"faults:{seed}")  # noqa: S311
 
     def report(self) -> dict[str, object]:
         return {"rules": [asdict(rule) for rule in self._rules], "injected": sum(rule.injected for rule in self._rules)}
@@ -146,7 +145,7 @@ class Faults:
         if not isinstance(given, list):
             raise RefusedError("rules: an array is required.")
         self._rules = [self._rule(fields_of(each, "rules: each")) for each in given]
-        self._random = random.Random(f"faults:{self._seed}")
+        self._random = random.Random(f"faults:{self._seed}")  # noqa: S311
         self._save()
 
     def choose(self, endpoint: str) -> Rule | None:

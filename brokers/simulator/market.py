@@ -51,7 +51,7 @@ class Market:
         self.running = running
         self.quotes = {start.symbol: replace(start, price=prices.get(start.symbol, start.price)) for start in SYMBOLS}
         # The tick is part of the seed so that a restarted market goes on instead of repeating its first moves.
-        self._random = random.Random(f"market:{seed}:{ticks}")
+        self._random = random.Random(f"market:{seed}:{ticks}")  # noqa: S311
 
     @property
     def prices(self) -> dict[str, float]:

@@ -108,8 +108,14 @@ def _application(options: Options, ledger: Ledger, store: Store) -> web.Applicat
     names = frozenset(PurePosixPath(path).name for path in broker.endpoints())
     faults = Faults(store=store, seed=options.seed, endpoints=names)
     app = web.Application(
-        # The outermost comes first: no fault without a right key, and a faulted call may be refused inside.
-        middlewares=[_require_key(options.key()), _delay(options.latency_ms / 1000), _inject(faults), _answer_errors],
+        # The outermost comes first. Errors are answered twice: a call that a fault is done to may itself be refused.
+        middlewares=[
+            _require_key(options.key()),
+            _answer_errors,
+            _receive(options.latency_ms / 1000),
+            _inject(faults),
+            _answer_errors,
+        ],
         client_max_size=LARGEST_BODY,
     )
     app.add_routes([*broker.routes(), *ControlApi(ledger=ledger, faults=faults).routes()])
@@ -131,14 +137,17 @@ def _require_key(key: str) -> Middleware:
     return require_key
 
 
-def _delay(seconds: float) -> Middleware:
+def _receive(seconds: float) -> Middleware:
+    """Take in the whole body, then wait: whoever hangs up while waiting has sent the request all the same."""
+
     @web.middleware
-    async def delay(request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def receive(request: web.Request, handler: Handler) -> web.StreamResponse:
+        await request.read()
         if seconds and request.path.startswith(BROKER_ROOT):
             await asyncio.sleep(seconds)
         return await handler(request)
 
-    return delay
+    return receive
 
 
 def _inject(faults: Faults) -> Middleware:
@@ -161,6 +170,9 @@ async def _answer_errors(request: web.Request, handler: Handler) -> web.StreamRe
         return refusal(str(exc))
     except web.HTTPException as exc:
         return refusal(exc.reason, exc.status)
+    except ConnectionError:
+        # Nobody is left to read this answer; the caller hung up before the end of the body.
+        return refusal("The request is incomplete.")
     except Exception:
         # Whatever fails inside, the caller gets the error shape and the log the traceback.
         logger.exception("Unexpected error at %s.", request.path)

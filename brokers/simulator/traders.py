@@ -29,7 +29,7 @@ class Temperament:
 
 def temperament(*, seed: int, number: int) -> Temperament:
     """The temperament of one account. At a risk of 0.4 % it gains or loses 5 to 10 % in about five minutes."""
-    dice = random.Random(f"trader:{seed}:{number}")
+    dice = random.Random(f"trader:{seed}:{number}")  # noqa: S311
     return Temperament(
         risk=dice.uniform(0.0026, 0.0065),
         open_chance=1 / dice.uniform(3, 15),
@@ -46,7 +46,7 @@ class Traders:
         self._ledger = ledger
         self._seed = seed
         self._temperaments: dict[int, Temperament] = {}
-        self._random = random.Random(f"traders:{seed}:{ledger.market.ticks}")
+        self._random = random.Random(f"traders:{seed}:{ledger.market.ticks}")  # noqa: S311
 
     def act(self, account: Account, *, now: datetime) -> None:
         """Value one account at the market, then perhaps close and open positions. Outside the market: nothing."""

@@ -1,0 +1,110 @@
+"""Who trades, and who is left alone."""
+
+import math
+import statistics
+
+from brokers.simulator.market import Market
+from brokers.simulator.traders import temperament
+from tests.brokers.simulator.process import DEMO, REAL, Json, Simulator, wait_until
+
+
+def ticks(simulator: Simulator) -> int:
+    return int(simulator.control("market")["ticks"])
+
+
+def let_pass(simulator: Simulator, count: int) -> None:
+    target = ticks(simulator) + count
+    wait_until(lambda: ticks(simulator) >= target)
+
+
+def trading_account(simulator: Simulator) -> int:
+    """An account of the DEMO unit that holds positions right now."""
+    number = simulator.open_account()
+    wait_until(lambda: simulator.state(number)["positions"])
+    return number
+
+
+def figures(simulator: Simulator, number: int) -> Json:
+    row = simulator.state(number)
+    return row["balance"], row["equity"], row["positions"]
+
+
+def test_a_trader_waits_trades_and_the_figures_agree(busy_simulator: Simulator) -> None:
+    number = busy_simulator.open_account()
+    opened_at = ticks(busy_simulator)
+    wait_until(lambda: busy_simulator.state(number)["positions"])
+    assert ticks(busy_simulator) >= opened_at + 30
+    wait_until(lambda: busy_simulator.state(number)["balance"] != 100000.0)
+    stats = busy_simulator.stats(number)
+    assert stats["equity"] == round(stats["balance"] + stats["pnl"], 2)
+    assert stats["freeMargin"] == round(stats["equity"] - stats["margin"], 2)
+
+
+def test_disabled_frozen_real_and_unfunded_accounts_never_trade(busy_simulator: Simulator) -> None:
+    disabled = busy_simulator.open_account(enabled=False)
+    frozen = busy_simulator.open_account()
+    busy_simulator.control(f"accounts/{frozen}", {"frozen": True})
+    real = busy_simulator.open_account(unit=REAL)
+    unfunded = busy_simulator.open_account(funds=0)
+    trading_account(busy_simulator)
+    let_pass(busy_simulator, 100)
+    for number in (disabled, frozen, real):
+        assert figures(busy_simulator, number) == (100000.0, 100000.0, [])
+    assert figures(busy_simulator, unfunded) == (0.0, 0.0, [])
+
+
+def test_disabling_stops_an_account_with_positions_open(busy_simulator: Simulator) -> None:
+    number = trading_account(busy_simulator)
+    busy_simulator.ok("accounts/enable", enable=False, unit=DEMO, accountNumbers=[number])
+    before = figures(busy_simulator, number)
+    let_pass(busy_simulator, 60)
+    assert figures(busy_simulator, number) == before
+
+
+def test_a_frozen_account_stands_still_and_goes_on_from_there_when_released(busy_simulator: Simulator) -> None:
+    number = busy_simulator.open_account()
+    busy_simulator.control(f"accounts/{number}", {"equity": 97000})
+    before = figures(busy_simulator, number)
+    let_pass(busy_simulator, 60)
+    assert figures(busy_simulator, number) == before
+    busy_simulator.control(f"accounts/{number}", {"frozen": False})
+    wait_until(lambda: figures(busy_simulator, number) != before)
+    assert abs(busy_simulator.state(number)["equity"] - 97000) < 2000
+
+
+def test_nothing_moves_while_the_market_stands_still(busy_simulator: Simulator) -> None:
+    trading_account(busy_simulator)
+    market = busy_simulator.control("market", {"running": False})
+    accounts = busy_simulator.control("accounts")
+    busy_simulator.ok("units/get-all")
+    assert busy_simulator.control("market") == market
+    assert busy_simulator.control("accounts") == accounts
+    busy_simulator.control("market", {"running": True})
+    let_pass(busy_simulator, 3)
+    assert busy_simulator.control("accounts") != accounts
+
+
+def test_the_same_seed_gives_the_same_prices() -> None:
+    def prices(seed: int) -> dict[str, float]:
+        market = Market(seed=seed, volatility=1, ticks=0, running=True, prices={})
+        for _ in range(50):
+            market.tick()
+        return market.prices
+
+    assert prices(1) == prices(1)
+    assert prices(1) != prices(2)
+
+
+def test_prices_move_as_much_as_the_symbol_and_the_volatility_say() -> None:
+    market = Market(seed=5, volatility=3, ticks=0, running=True, prices={})
+    moves = []
+    for _ in range(5000):
+        before = market.prices["BTCUSD"]
+        market.tick()
+        moves.append(math.log(market.prices["BTCUSD"] / before))
+    assert abs(statistics.stdev(moves) / (3 * market.quotes["BTCUSD"].sigma) - 1) < 0.05
+
+
+def test_each_trader_keeps_a_temperament_of_its_own() -> None:
+    assert temperament(seed=1, number=5) == temperament(seed=1, number=5)
+    assert temperament(seed=1, number=5) != temperament(seed=1, number=6)
