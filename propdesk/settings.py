@@ -109,6 +109,7 @@ STORAGES = {
 
 # --- Security ------------------------------------------------------------------------------------------------------
 SECURE_SSL_REDIRECT = PRODUCTION
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]  # asked by load balancers over plain HTTP
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PRODUCTION else None
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = PRODUCTION
@@ -142,6 +143,8 @@ SPECTACULAR_SETTINGS = {
 REDIS_URL = env.str("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+# The worker waits for Redis as long as it takes; the default gives up after a hundred tries and ends the process.
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_TRANSPORT_OPTIONS = {
     "visibility_timeout": 600,
     "unacked_restore_interval": 10,
@@ -163,6 +166,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 # --- PropDesk ------------------------------------------------------------------------------------------------------
 # Which processes `/readyz` waits for; `make run` names the ones that it starts.
 EXPECTED_PROCESSES = env.list("PROPDESK_PROCESSES", default=["worker", "sweeper"])
+BROKERSIM_URL = env.str("BROKERSIM_URL", default=f"http://127.0.0.1:{env.int('BROKERSIM_PORT', default=8100)}")
 # Hosts that a broker connection may point at, so that admin text can never aim our keys at another machine.
 BROKER_HOSTS = env.list(
     "BROKER_HOSTS",
