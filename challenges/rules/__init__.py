@@ -11,6 +11,7 @@ from challenges.rules.observations import Observation, Position, Trade
 from challenges.rules.passing import consistency_holds
 from challenges.rules.progress import Progress, progress
 from challenges.rules.state import RunningState
+from challenges.rules.thinning import must_keep
 
 __all__ = [
     "DayStart",
@@ -28,6 +29,7 @@ __all__ = [
     "judge",
     "judge_series",
     "levels_of",
+    "must_keep",
     "progress",
     "status_of",
 ]

@@ -1,11 +1,12 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from decimal import localcontext
 
 from challenges.rules.activity import best_day_and_total
 from challenges.rules.limits import levels_of
 from challenges.rules.observations import Trade
 from challenges.rules.state import RunningState
-from programs.terms import RuleTerms, grouped, plain
+from programs.terms import EXACT, RuleTerms, grouped, plain
 
 
 def passes(state: RunningState, terms: RuleTerms, trades: Sequence[Trade] | None) -> tuple[RunningState, str]:
@@ -29,8 +30,9 @@ def consistency_holds(state: RunningState, terms: RuleTerms, trades: Sequence[Tr
     """Whether the best day is a small enough share; payouts wait for it too. Without a profit there is no share."""
     if terms.consistency_pct is None:
         return True
-    best, total = best_day_and_total(state, terms, trades)
-    return total > 0 and best * 100 <= terms.consistency_pct * total
+    with localcontext(EXACT):
+        best, total = best_day_and_total(state, terms, trades)
+        return total > 0 and best * 100 <= terms.consistency_pct * total
 
 
 def _missing(state: RunningState, terms: RuleTerms, trades: Sequence[Trade] | None) -> Iterator[str]:

@@ -15,8 +15,9 @@ from programs.terms.levels import (
     total_loss_level,
     total_loss_share_base,
 )
-from programs.terms.parameters import PARAMETERS, Parameter
-from programs.terms.rule_terms import RuleTerms, TermsError, checked
+from programs.terms.parameter import Parameter
+from programs.terms.parameters import PARAMETERS
+from programs.terms.rule_terms import RuleTerms, TermsError, checked, finite_number
 from programs.terms.sentences import amount_text, grouped, sentences
 
 __all__ = [
@@ -33,6 +34,7 @@ __all__ = [
     "daily_loss_share_base",
     "daily_profit_level",
     "digest",
+    "finite_number",
     "grouped",
     "lock_level",
     "plain",

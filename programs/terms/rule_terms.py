@@ -7,8 +7,7 @@ from typing import Any, Self
 from zoneinfo import ZoneInfo
 
 from programs.terms.canonical import plain
-from programs.terms.parameters import (
-    PARAMETERS,
+from programs.terms.parameter import (
     BreachWhen,
     DailyLossAction,
     DailyLossBase,
@@ -26,6 +25,7 @@ from programs.terms.parameters import (
     TradingDayCounts,
     Value,
 )
+from programs.terms.parameters import PARAMETERS
 
 
 class TermsError(ValueError):
@@ -114,7 +114,7 @@ def checked(parameter: Parameter, value: object) -> Value:
 
 
 def _checked_decimal(parameter: Parameter, value: object) -> Value:
-    number = _bounded(parameter, _number(value))
+    number = _bounded(parameter, finite_number(value))
     if number != round(number, parameter.decimals):
         raise ValueError(f"has more than {parameter.decimals} decimals")
     if parameter.kind == "lots" and number == 0:
@@ -123,7 +123,7 @@ def _checked_decimal(parameter: Parameter, value: object) -> Value:
 
 
 def _checked_count(parameter: Parameter, value: object) -> Value:
-    number = _bounded(parameter, _number(value))
+    number = _bounded(parameter, finite_number(value))
     if number != int(number):
         raise ValueError("must be a whole number")
     return int(number)
@@ -156,6 +156,8 @@ def _checked_zone(parameter: Parameter, value: object) -> Value:
     if not isinstance(value, str):
         raise ValueError("must be the name of a time zone")
     try:
+        if value.startswith(_NOT_ZONES):
+            raise KeyError(value)
         ZoneInfo(value)
     except (KeyError, ValueError, OSError):  # unknown; a path outside the database; the name of a folder in it
         raise ValueError(f"{value!r} is not an IANA time zone") from None
@@ -173,11 +175,15 @@ _CHECKS: dict[Kind, Callable[[Parameter, object], Value]] = {
 }
 
 
+# Files of the zone database that are no IANA names: this machine's own setting, and zones that count leap seconds.
+_NOT_ZONES = ("localtime", "posix", "right/", "Factory")
+
 # `Decimal` would also take underscores, blanks and the digits of other scripts.
 _NUMBER = re.compile(r"[+-]?[0-9]+(\.[0-9]*)?([eE][+-]?[0-9]{1,4})?")
 
 
-def _number(value: object) -> Decimal:
+def finite_number(value: object) -> Decimal:
+    """A Decimal from a Decimal, an int or a plain text such as `100000` or `5e-1`; floats and the rest: ValueError."""
     if isinstance(value, bool) or not isinstance(value, (Decimal, int, str)):
         raise ValueError("must be a number")
     if isinstance(value, str) and not _NUMBER.fullmatch(value):
