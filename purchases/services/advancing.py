@@ -1,0 +1,159 @@
+"""Advancing: what takes a purchase from pending to account_created, one committed step at a time.
+
+Broker calls happen between the transactions, never inside one. Any number of workers may advance the same purchase at
+once: brokers' operations and orders are leased and every transition is a conditional update, so the slower one finds
+its work done.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from brokers.models import AccountGroup, AccountOrder, BrokerOperation
+from brokers.services import advance_order, place_order, run_operation
+from programs.services import phase_terms
+from propdesk.lib.actors import system
+from propdesk.lib.nudge import nudge
+from propdesk.lib.transitions import IllegalTransition, transition
+from purchases.models import Purchase
+from purchases.services.outcomes import fail
+
+logger = logging.getLogger(__name__)
+
+Clock = Callable[[], datetime]
+
+MACHINE = system("purchases")
+
+# A purchase is looked at again after a tenth of the time it has waited: quick at first, cheap when it takes long.
+SHORTEST_WAIT = timedelta(seconds=1)
+LONGEST_WAIT = timedelta(seconds=60)
+
+
+def advance_purchase(*, purchase_id: int, clock: Clock) -> Purchase:
+    """Take the purchase as far as it goes now: payment, account order, up to account_created. Makes broker calls.
+
+    A purchase that is elsewhere already, or waits for something, is returned as it stands. Must not be called inside a
+    transaction. Raises `Purchase.DoesNotExist` when it was deleted meanwhile.
+    """
+    while True:
+        purchase = Purchase.objects.select_related("payment", "account_order", "customer", "program_version").get(
+            pk=purchase_id
+        )
+        try:
+            has_moved = _step(purchase, clock)
+        except IllegalTransition:
+            if Purchase.objects.filter(pk=purchase_id, status=purchase.status).exists():
+                raise
+            # Another worker was quicker: go on from what it left.
+            continue
+        if not has_moved:
+            return purchase
+
+
+def _step(purchase: Purchase, clock: Clock) -> bool:
+    """Do the next step; whether the purchase has moved to another status by it."""
+    match purchase.status:
+        case Purchase.Status.PENDING:
+            return _settle_payment(purchase, clock)
+        case Purchase.Status.PAID:
+            return _open_account(purchase, clock)
+        case _:
+            return False
+
+
+def _settle_payment(purchase: Purchase, clock: Clock) -> bool:
+    payment = purchase.payment
+    if payment is None:
+        return _wait(purchase, review_reason="It has no payment operation.", now=clock())
+    payment = run_operation(operation_id=payment.pk, clock=clock)
+    match payment.status:
+        case BrokerOperation.Status.DONE:
+            return transition(
+                purchase,
+                to=Purchase.Status.PAID,
+                by=MACHINE,
+                now=(now := clock()),
+                reason=f"price withdrawn by operation {payment.pk}",
+                payment_status="paid",
+                review_reason="",
+                next_at=now,
+            )
+        case BrokerOperation.Status.REFUSED | BrokerOperation.Status.CANCELLED:
+            return fail(
+                purchase,
+                failure_reason=payment.error_code or "PAYMENT_CANCELLED",
+                detail=payment.error_message or f"operation {payment.pk} was {payment.get_status_display()}",
+                by=MACHINE,
+                now=clock(),
+            )
+        case BrokerOperation.Status.NEEDS_REVIEW:
+            return _wait(purchase, review_reason=f"Payment in doubt: {payment.review_reason}", now=clock())
+        case _:
+            return _wait(purchase, review_reason="", now=clock())
+
+
+def _open_account(purchase: Purchase, clock: Clock) -> bool:
+    order = purchase.account_order or _place_first_order(purchase, now=clock())
+    if order is None:
+        return _wait(purchase, review_reason="The account group of its first phase no longer exists.", now=clock())
+    order = advance_order(order_id=order.pk, clock=clock)
+    match order.status:
+        case AccountOrder.Status.READY if order.account is not None:
+            moved = transition(
+                purchase,
+                to=Purchase.Status.ACCOUNT_CREATED,
+                by=MACHINE,
+                now=clock(),
+                reason=f"account {order.account.login} is funded and enabled",
+                account_login=order.account.login,
+                review_reason="",
+            )
+            nudge("challenges.open", purchase.pk)
+            return moved
+        case AccountOrder.Status.FAILED | AccountOrder.Status.CANCELLED:
+            return fail(
+                purchase,
+                failure_reason=order.failure_reason or "ACCOUNT_ORDER_CANCELLED",
+                detail=f"account order {order.pk} ended {order.get_status_display()}",
+                by=MACHINE,
+                now=clock(),
+            )
+        case AccountOrder.Status.NEEDS_REVIEW:
+            return _wait(purchase, review_reason=f"Account order waits: {order.review_reason}", now=clock())
+        case _:
+            return _wait(purchase, review_reason="", now=clock())
+
+
+def _place_first_order(purchase: Purchase, *, now: datetime) -> AccountOrder | None:
+    """Order the account of the first phase on the pinned terms; None when its group is gone."""
+    group = AccountGroup.objects.filter(name=phase_terms(purchase.program_version, 1).account_group).first()
+    if group is None:
+        return None
+    with transaction.atomic():
+        locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
+        if locked.account_order is not None:
+            return locked.account_order
+        if locked.status != Purchase.Status.PAID:
+            raise IllegalTransition(locked, locked.status, Purchase.Status.ACCOUNT_CREATED)
+        locked.account_order = place_order(
+            reference=f"purchase:{locked.pk}",
+            group=group,
+            first_name=purchase.customer.first_name,
+            last_name=purchase.customer.last_name,
+            by=MACHINE,
+            now=now,
+        )
+        locked.save(update_fields=["account_order"])
+        return locked.account_order
+
+
+def _wait(purchase: Purchase, *, review_reason: str, now: datetime) -> bool:
+    """Leave it where it is until the next look, with what staff have to know."""
+    patience = min(max((now - purchase.updated_at) / 10, SHORTEST_WAIT), LONGEST_WAIT)
+    purchase.next_at, purchase.review_reason = now + patience, review_reason
+    Purchase.objects.filter(pk=purchase.pk, status=purchase.status).update(
+        next_at=purchase.next_at, review_reason=review_reason
+    )
+    return False
