@@ -1,0 +1,31 @@
+"""What changes a program, and typed readers of its frozen versions."""
+
+from programs.services.deletion import Removed, delete_program, register_deletion, take_out
+from programs.services.errors import OperationsInFlightError, ProgramNotFoundError, StaleProgramError
+from programs.services.saving import save_program, set_status
+from programs.services.versions import (
+    PhaseTerms,
+    all_phase_terms,
+    current_version,
+    next_phase_terms,
+    phase_terms,
+    terms_of,
+)
+
+__all__ = [
+    "OperationsInFlightError",
+    "PhaseTerms",
+    "ProgramNotFoundError",
+    "Removed",
+    "StaleProgramError",
+    "all_phase_terms",
+    "current_version",
+    "delete_program",
+    "next_phase_terms",
+    "phase_terms",
+    "register_deletion",
+    "save_program",
+    "set_status",
+    "take_out",
+    "terms_of",
+]

@@ -31,13 +31,25 @@ class Removed:
 
 
 RemovePart = Callable[[Program, Actor, datetime], Removed]
+OperationsInFlight = Callable[[Program], Sequence[int]]
 
-_parts: dict[str, RemovePart] = {}
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    remove: RemovePart
+    in_flight: OperationsInFlight
 
 
-def register_deletion(name: str, function: RemovePart) -> None:
-    """`function(program, by, now)` removes the app's rows of the program, or raises `OperationsInFlightError`."""
-    _parts[name] = function
+_parts: dict[str, _Part] = {}
+
+
+def register_deletion(name: str, remove: RemovePart, *, in_flight: OperationsInFlight = lambda program: ()) -> None:
+    """`remove(program, by, now)` removes the app's rows of the program.
+
+    `in_flight(program)` gives the ids of linked operations that are unfinished or in doubt and so forbid a deletion;
+    every app is asked before anything is removed. `remove` may still raise `OperationsInFlightError` itself.
+    """
+    _parts[name] = _Part(remove, in_flight)
 
 
 def take_out(kind: str, rows: "QuerySet[Any]") -> Removed:
@@ -76,16 +88,11 @@ def delete_program(*, program_id: int, by: Actor, now: datetime) -> DeletionReco
 
 
 def _remove_parts(program: Program, by: Actor, now: datetime) -> list[Removed]:
-    parts: list[Removed] = []
-    in_flight: list[int] = []
-    for function in reversed(_parts.values()):
-        try:
-            parts.append(function(program, by, now))
-        except OperationsInFlightError as error:
-            in_flight.extend(error.operation_ids)
+    top_first = list(reversed(_parts.values()))
+    in_flight = {operation_id for part in top_first for operation_id in part.in_flight(program)}
     if in_flight:
-        raise OperationsInFlightError(sorted(set(in_flight)))
-    return [*parts, *_remove_own(program, by, now)]
+        raise OperationsInFlightError(sorted(in_flight))
+    return [*(part.remove(program, by, now) for part in top_first), *_remove_own(program, by, now)]
 
 
 def _remove_own(program: Program, by: Actor, now: datetime) -> list[Removed]:
