@@ -94,7 +94,8 @@ USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
+# A folder to collect into is a matter of production; locally whitenoise would complain that it is not there.
+STATIC_ROOT = BASE_DIR / "staticfiles" if PRODUCTION else None
 STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
 # Locally pages serve their assets straight from the packages; production runs `collectstatic`.
 WHITENOISE_USE_FINDERS = not PRODUCTION
