@@ -40,6 +40,15 @@ def test_a_trader_waits_trades_and_the_figures_agree(busy_simulator: Simulator) 
     assert stats["freeMargin"] == round(stats["equity"] - stats["margin"], 2)
 
 
+def test_the_wait_starts_when_an_account_is_enabled(busy_simulator: Simulator) -> None:
+    number = busy_simulator.open_account(enabled=False)
+    let_pass(busy_simulator, 70)
+    enabled_at = ticks(busy_simulator)
+    busy_simulator.ok("accounts/enable", enable=True, unit=DEMO, accountNumbers=[number])
+    wait_until(lambda: busy_simulator.state(number)["positions"])
+    assert ticks(busy_simulator) >= enabled_at + 30
+
+
 def test_disabled_frozen_real_and_unfunded_accounts_never_trade(busy_simulator: Simulator) -> None:
     disabled = busy_simulator.open_account(enabled=False)
     frozen = busy_simulator.open_account()
@@ -63,13 +72,15 @@ def test_disabling_stops_an_account_with_positions_open(busy_simulator: Simulato
 
 def test_a_frozen_account_stands_still_and_goes_on_from_there_when_released(busy_simulator: Simulator) -> None:
     number = busy_simulator.open_account()
-    busy_simulator.control(f"accounts/{number}", {"equity": 97000})
+    # Bought far below today's price: only by its given loss, and not by its opening price, may the market go on.
+    position = {"symbol": "BTCUSD", "lots": 1, "quantity": 1, "openPrice": 20000, "realTimePL": -3000}
+    busy_simulator.control(f"accounts/{number}", {"positions": [position]})
     before = figures(busy_simulator, number)
     let_pass(busy_simulator, 60)
     assert figures(busy_simulator, number) == before
     busy_simulator.control(f"accounts/{number}", {"frozen": False})
     wait_until(lambda: figures(busy_simulator, number) != before)
-    assert abs(busy_simulator.state(number)["equity"] - 97000) < 2000
+    assert abs(busy_simulator.state(number)["equity"] - 97000) < 10000
 
 
 def test_nothing_moves_while_the_market_stands_still(busy_simulator: Simulator) -> None:
