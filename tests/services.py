@@ -15,6 +15,7 @@ import pytest
 from propdesk.local.environment import add_secrets, lease_servers
 from propdesk.local.errors import StartError
 
+
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests() -> Generator[None, object, object]:
     """A wrapper, because wrappers run before every plain hook, pytest-django's among them."""

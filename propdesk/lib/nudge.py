@@ -27,11 +27,13 @@ PAUSE_SECONDS = 5.0
 
 
 class Nudger:
-    """Publishes task messages; after a failure it keeps quiet for a while, so that a burst pays for one timeout only."""
+    """Publishes task messages. After a failure it keeps quiet for a while: a burst pays for one timeout only."""
 
     def __init__(self, redis_url: str) -> None:
         self._app = Celery("propdesk.nudges", broker=redis_url, set_as_current=False)
-        self._app.conf.update(broker_transport_options=PUBLISH_OPTIONS, broker_connection_timeout=0.5, task_ignore_result=True)
+        self._app.conf.update(
+            broker_transport_options=PUBLISH_OPTIONS, broker_connection_timeout=0.5, task_ignore_result=True
+        )
         self._silent_until = 0.0
         self.sent = 0
         self.failed = 0
@@ -47,7 +49,9 @@ class Nudger:
         except Exception:  # noqa: BLE001  (whatever is wrong with Redis is no reason to fail what was committed)
             self._silent_until = time.monotonic() + PAUSE_SECONDS
             self.failed += 1
-            logger.warning("Nudge %s%s was not sent; none is for %s s. The sweeper takes over.", task_name, ids, PAUSE_SECONDS)
+            logger.warning(
+                "Nudge %s%s was not sent; none is for %s s. The sweeper takes over.", task_name, ids, PAUSE_SECONDS
+            )
         else:
             self.sent += 1
 

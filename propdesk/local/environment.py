@@ -39,7 +39,7 @@ def prepare(arguments: list[str]) -> None:
 
 
 def add_secrets(environment: MutableMapping[str, str], *, create: bool) -> None:
-    """Secrets that are not in the environment come from the data directory; without `create` a new one is left untouched."""
+    """Secrets that the environment lacks come from the data directory, which without `create` is not written to."""
     missing = [name for name in SETTINGS_SECRETS if not environment.get(name)]
     if missing:
         kept = load_secrets(data_directory(), create=create)

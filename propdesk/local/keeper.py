@@ -83,7 +83,7 @@ class Keeper:
         self.stopping = True
 
     def _start(self) -> subprocess.Popen[bytes]:
-        """The server, answering. The port was free a moment ago; if another program was quicker, the next one is tried."""
+        """The server, answering. If another program took the port a moment ago, the next one is tried."""
         for _attempt in range(3):
             process = self._spawn()
             deadline = time.monotonic() + START_SECONDS

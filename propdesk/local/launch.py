@@ -23,10 +23,21 @@ def unprivileged(command: list[str], *, death_signal: str = "SIGINT") -> list[st
         return tethered(command, death_signal=death_signal)
     if _user_namespaces():
         # The tether goes inside: entering a namespace changes credentials, and that clears the death signal.
-        return ["unshare", "--user", "--map-user=1000", "--map-group=1000", "--", *tethered(command, death_signal=death_signal)]
+        return [
+            "unshare",
+            "--user",
+            "--map-user=1000",
+            "--map-group=1000",
+            "--",
+            *tethered(command, death_signal=death_signal),
+        ]
     if shutil.which("setpriv"):
         # A container without user namespaces. The one capability lets it pass through a 0700 home on its way.
-        caps = ["--inh-caps=-all,+dac_override", "--ambient-caps=-all,+dac_override", "--bounding-set=-all,+dac_override"]
+        caps = [
+            "--inh-caps=-all,+dac_override",
+            "--ambient-caps=-all,+dac_override",
+            "--bounding-set=-all,+dac_override",
+        ]
         switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups", *caps, "--"]
         return [*switch, *tethered(command, death_signal=death_signal)]
     return tethered(command, death_signal=death_signal, uid=str(NOBODY))

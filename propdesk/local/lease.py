@@ -19,7 +19,9 @@ WAIT_SECONDS = 90
 class Lease:
     """The right to use one server of a data directory; the server runs at least as long as anybody holds one."""
 
-    def __init__(self, name: str, data: Path, *, durable: bool = True, say: Callable[[str], None] | None = None) -> None:
+    def __init__(
+        self, name: str, data: Path, *, durable: bool = True, say: Callable[[str], None] | None = None
+    ) -> None:
         """Wait until the server answers. Raises StartError with the reason if it cannot."""
         self.name = name
         self._data = data
@@ -62,7 +64,9 @@ class Lease:
             if url:
                 return url
             time.sleep(0.05)
-        raise StartError(f"The bundled {self.name} did not start within {WAIT_SECONDS} seconds; see {self._data / 'logs'}.")
+        raise StartError(
+            f"The bundled {self.name} did not start within {WAIT_SECONDS} seconds; see {self._data / 'logs'}."
+        )
 
     def _address(self) -> str:
         path = self._folder / f"{self.name}.json"

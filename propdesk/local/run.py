@@ -172,7 +172,9 @@ class Run:
         deadline = time.monotonic() + READY_SECONDS
         while port_is_free(port):
             if time.monotonic() > deadline:
-                raise StartError(f"The broker simulator does not start; see {self.plan.data / 'logs' / 'brokersim.log'}.")
+                raise StartError(
+                    f"The broker simulator does not start; see {self.plan.data / 'logs' / 'brokersim.log'}."
+                )
             self.stop.wait(0.1)
             self._check_stop()
             self._tend()

@@ -5,6 +5,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -23,7 +24,11 @@ USER = DATABASE = "propdesk"
 # The apps' text search folds case beyond ASCII, which PostgreSQL's plain "C" locale does not.
 INITDB_LOCALE = ["--encoding=UTF8", "--locale=C.UTF-8"]
 FAST_AND_LOSSY = ["-c", "fsync=off", "-c", "synchronous_commit=off", "-c", "full_page_writes=off"]
-SERVER_ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LC_ALL": "C.UTF-8", "TZ": "UTC"}
+SERVER_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LC_ALL": "C.UTF-8",
+    "TZ": "UTC",
+}
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,16 @@ class Postgres:
 
     def command(self, port: int) -> list[str]:
         options = ["-D", str(self.directory), "-h", "127.0.0.1", "-p", str(port), "-k", ""]
-        limits = ["-c", "max_connections=120", "-c", "shared_buffers=64MB", "-c", "timezone=UTC", "-c", "log_timezone=UTC"]
+        limits = [
+            "-c",
+            "max_connections=120",
+            "-c",
+            "shared_buffers=64MB",
+            "-c",
+            "timezone=UTC",
+            "-c",
+            "log_timezone=UTC",
+        ]
         lossy = [] if self.durable else FAST_AND_LOSSY
         return unprivileged([_postgres_binary("postgres"), *options, *limits, *lossy], death_signal="SIGINT")
 
@@ -64,13 +78,13 @@ class Postgres:
             if "password authentication failed" in str(error):
                 raise StartError(
                     f"The database in {self.directory} does not accept the password in {self.data / 'secrets.json'}.\n"
-                    "Bring back the secrets.json that belongs to it, or choose another data directory: PROPDESK_DATA=..."
+                    "Bring back the secrets.json that belongs to it, or use another data directory: PROPDESK_DATA=..."
                 ) from None
             return False
         return True
 
     def _create(self) -> None:
-        """Build the cluster aside and move it into place whole, so that an interrupted start leaves nothing half-made."""
+        """Build the cluster aside and move it into place whole, so that an interrupted start leaves no half of one."""
         partial = self.data / "postgres.new"
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(mode=0o700)
@@ -82,7 +96,9 @@ class Postgres:
             sync = [] if self.durable else ["--no-sync"]
             access = ["-U", USER, f"--pwfile={password}", "--auth=scram-sha-256"]
             _run([_postgres_binary("initdb"), "-D", str(partial), *access, *INITDB_LOCALE, *sync])
-        _run([_postgres_binary("postgres"), "--single", "-D", str(partial), "postgres"], f"CREATE DATABASE {DATABASE}\n")
+        _run(
+            [_postgres_binary("postgres"), "--single", "-D", str(partial), "postgres"], f"CREATE DATABASE {DATABASE}\n"
+        )
         partial.rename(self.directory)
 
     def _check_version(self) -> None:
@@ -95,16 +111,16 @@ class Postgres:
         ours, theirs = _postgres_version(), marker.read_text().strip()
         if ours != theirs:
             raise StartError(
-                f"The database in {self.directory} belongs to PostgreSQL {theirs}, and this PropDesk runs PostgreSQL {ours}. "
-                "Nothing was changed.\n"
-                f"Either use another data directory (PROPDESK_DATA=/another/folder make run), or dump it with PostgreSQL {theirs} "
-                f"(pg_dump), move {self.directory} away, start again and restore the dump."
+                f"The database in {self.directory} belongs to PostgreSQL {theirs}, "
+                f"and this PropDesk runs PostgreSQL {ours}. Nothing was changed.\n"
+                "Either use another data directory (PROPDESK_DATA=/another/folder make run), or dump it with "
+                f"PostgreSQL {theirs} (pg_dump), move {self.directory} away, start again and restore the dump."
             )
 
 
 @dataclass(frozen=True)
 class Valkey:
-    """Valkey, a server of the Redis protocol. It keeps nothing on disk: what it loses, the sweeper finds in the database."""
+    """Valkey, a server of the Redis protocol. It keeps nothing on disk: the sweeper finds what it loses."""
 
     data: Path
     secrets: Mapping[str, str]
@@ -167,7 +183,7 @@ def _wheel(name: str) -> Path:
     spec = importlib.util.find_spec(name)
     if spec is None or not spec.submodule_search_locations:
         raise StartError(
-            "The bundled servers are not installed. Run `make setup`, or set DATABASE_URL and REDIS_URL to servers of your own."
+            "The bundled servers are not installed. Run `make setup`, or set DATABASE_URL and REDIS_URL to your own."
         )
     return Path(spec.submodule_search_locations[0])
 
@@ -211,9 +227,8 @@ def _settle_old_postmaster(pid_file: Path) -> None:
 
 
 def _command_line(pid: int) -> str:
-    try:
-        answer = subprocess.run(["ps", "-o", "args=", "-p", str(pid)], check=False, capture_output=True, text=True)
-    except FileNotFoundError:  # a container without procps
+    if sys.platform == "linux":
         path = Path(f"/proc/{pid}/cmdline")
         return path.read_text().replace("\0", " ") if path.exists() else ""
+    answer = subprocess.run(["/bin/ps", "-o", "args=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return answer.stdout

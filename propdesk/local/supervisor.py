@@ -1,5 +1,6 @@
 """Child processes of `make run`: started, listened to, started again when they die, and stopped together."""
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -59,10 +60,12 @@ class Child:
         """Start it again if it has died, a little later each time it dies young."""
         now = time.monotonic()
         if self._process is not None and (code := self._process.poll()) is not None:
-            self._pause = 1.0 if now - self._started > HEALTHY_SECONDS else min(self._pause * 2, LONGEST_PAUSE)
+            lived = now - self._started
+            self._pause = 1.0 if lived > HEALTHY_SECONDS else min(self._pause * 2, LONGEST_PAUSE)
             self._start_at = now + self._pause
             self._process = None
-            say(f"{self.name:>10} | ended unexpectedly ({describe_exit(code)}); starting it again in {self._pause:.0f} s")
+            end = describe_exit(code)
+            say(f"{self.name:>10} | ended unexpectedly ({end}); starting it again in {self._pause:.0f} s")
         if self._process is None and now >= self._start_at:
             self.start()
 
@@ -78,10 +81,8 @@ class Child:
             self._process.wait(max(0.0, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:
             say(f"{self.name:>10} | did not stop in time")
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self._process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
         self._process.wait()
 
 

@@ -1,8 +1,8 @@
 """Run a command that ends when its parent does, however the parent ends.
 
-`python tether.py PARENT_PID SIGNAL UID COMMAND...` asks Linux to send SIGNAL when the parent dies and becomes the command.
-A file of its own and free of imports from the project: it is executed by path, also under other user ids. UID is empty,
-or the user to become first. Where the kernel offers no such signal (macOS), only SIGKILL of the parent leaves it running.
+`python tether.py PARENT_PID SIGNAL UID COMMAND...` asks Linux to send SIGNAL when the parent dies and becomes the
+command; UID is empty, or the user to become first. A file of its own, free of imports from the project: it is executed
+by path, also under other user ids. macOS offers no such signal: there a SIGKILL leaves the command running.
 """
 
 import ctypes

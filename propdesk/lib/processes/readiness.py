@@ -19,7 +19,7 @@ TIMEOUT_SECONDS = 0.5
 
 
 class Readiness:
-    """One look at everything that `/readyz` answers for. Only Redis may be missing: it makes things slower, not wrong."""
+    """One look at all that `/readyz` answers for. Only Redis may be missing: that makes things slower, not wrong."""
 
     def __init__(self, now: datetime) -> None:
         self.checks: dict[str, str] = {"database": _database()}
@@ -69,7 +69,9 @@ def _database() -> str:
 
 def _redis(url: str) -> str:
     once = Retry(NoBackoff(), 0)
-    client = redis.Redis.from_url(url, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS, retry=once)
+    client = redis.Redis.from_url(
+        url, socket_connect_timeout=TIMEOUT_SECONDS, socket_timeout=TIMEOUT_SECONDS, retry=once
+    )
     try:
         client.ping()
     except redis.RedisError:

@@ -22,7 +22,7 @@ _jobs: dict[str, Job] = {}
 
 
 def register_job(name: str, every_seconds: float, run: Callable[[datetime], int]) -> None:
-    """Have the sweeper call `run(now)` every so many seconds. Raises ValueError for a name or an interval it cannot take."""
+    """Have the sweeper call `run(now)` every so many seconds. Raises ValueError for a name that is taken."""
     if name in _jobs:
         raise ValueError(f"There is a job {name!r} already.")
     if every_seconds <= 0:

@@ -81,4 +81,5 @@ def sweep_forever(jobs: Sequence[Job], stop: threading.Event) -> None:
 
 def sweep_once(jobs: Sequence[Job]) -> bool:
     """One round of each job, one after the other, here; False if any failed."""
-    return all([JobThread(job, threading.Event()).run_once() for job in jobs])
+    results = [JobThread(job, threading.Event()).run_once() for job in jobs]
+    return all(results)

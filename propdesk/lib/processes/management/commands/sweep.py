@@ -12,12 +12,16 @@ from propdesk.lib.processes.sweeper import sweep_forever, sweep_once
 
 
 class Command(BaseCommand):
-    help = "Find rows that want attention and see to them, again and again. Works without Redis; Celery only makes it quicker."
+    help = "Find rows that want attention and see to them, again and again. It works without Redis."
 
     def add_arguments(self, parser: CommandParser) -> None:
         names = ", ".join(job.name for job in registered_jobs()) or "none registered"
-        parser.add_argument("--job", action="append", default=[], metavar="NAME", help=f"only this job (repeatable): {names}")
-        parser.add_argument("--once", action="store_true", help="one round of each job, then end; exit status 1 if one failed")
+        parser.add_argument(
+            "--job", action="append", default=[], metavar="NAME", help=f"only this job (repeatable): {names}"
+        )
+        parser.add_argument(
+            "--once", action="store_true", help="one round of each job, then end; exit status 1 if one failed"
+        )
 
     def handle(self, *_args: Any, **options: Any) -> None:
         jobs = _chosen(options["job"])
