@@ -2,7 +2,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
 from decimal import Decimal
+from types import MappingProxyType
 from typing import Literal
+
+# Counts of days and positions: far above any real program, small enough for date arithmetic and a 4-byte column.
+MAX_COUNT = 100_000
 
 Kind = Literal["percent", "lots", "count", "choice", "flag", "time", "zone"]
 Value = Decimal | int | str | bool | time | None
@@ -45,3 +49,39 @@ class Parameter:
     decimals: int = 0
     nullable: bool = False
     program_wide: bool = False
+
+
+def percent(
+    name: str,
+    group: str,
+    label: str,
+    text: str,
+    *,
+    default: str | None = "0",
+    low: int = 0,
+    high: int = 100,
+) -> Parameter:
+    return Parameter(
+        name,
+        "percent",
+        group,
+        label,
+        text,
+        default=None if default is None else Decimal(default),
+        minimum=Decimal(low),
+        maximum=Decimal(high),
+        decimals=8,
+        nullable=default is None,
+    )
+
+
+def count(name: str, group: str, label: str, text: str) -> Parameter:
+    return Parameter(name, "count", group, label, text, default=0, minimum=Decimal(0), maximum=Decimal(MAX_COUNT))
+
+
+def choice(name: str, group: str, label: str, text: str, **choices: str) -> Parameter:
+    return Parameter(name, "choice", group, label, text, default=next(iter(choices)), choices=MappingProxyType(choices))
+
+
+def flag(name: str, group: str, label: str, text: str, *, default: bool) -> Parameter:
+    return Parameter(name, "flag", group, label, text, default=default)

@@ -8,56 +8,16 @@ from datetime import time
 from decimal import Decimal
 from types import MappingProxyType
 
-from programs.terms.parameter import Parameter
-
-# Counts of days and positions: far above any real program, small enough for date arithmetic and a 4-byte column.
-MAX_COUNT = 100_000
-
-
-def _percent(
-    name: str,
-    group: str,
-    label: str,
-    text: str,
-    *,
-    default: str | None = "0",
-    low: int = 0,
-    high: int = 100,
-) -> Parameter:
-    return Parameter(
-        name,
-        "percent",
-        group,
-        label,
-        text,
-        default=None if default is None else Decimal(default),
-        minimum=Decimal(low),
-        maximum=Decimal(high),
-        decimals=8,
-        nullable=default is None,
-    )
-
-
-def _count(name: str, group: str, label: str, text: str) -> Parameter:
-    return Parameter(name, "count", group, label, text, default=0, minimum=Decimal(0), maximum=Decimal(MAX_COUNT))
-
-
-def _choice(name: str, group: str, label: str, text: str, **choices: str) -> Parameter:
-    return Parameter(name, "choice", group, label, text, default=next(iter(choices)), choices=MappingProxyType(choices))
-
-
-def _flag(name: str, group: str, label: str, text: str, *, default: bool) -> Parameter:
-    return Parameter(name, "flag", group, label, text, default=default)
-
+from programs.terms.parameter import Parameter, choice, count, flag, percent
 
 _DAILY_LOSS = (
-    _percent(
+    percent(
         "max_daily_loss_pct",
         "daily loss",
         "Max daily loss, %",
         "Most that may be lost within one trading day, in per cent. 0 switches the limit off.",
     ),
-    _choice(
+    choice(
         "daily_loss_base",
         "daily loss",
         "Counted from",
@@ -67,7 +27,7 @@ _DAILY_LOSS = (
         day_start_higher="the higher of balance and equity at the day's start",
         day_peak_equity="the highest equity of the day so far",
     ),
-    _choice(
+    choice(
         "daily_loss_pct_of",
         "daily loss",
         "Percentage of",
@@ -76,7 +36,7 @@ _DAILY_LOSS = (
         initial_balance="the initial balance",
         day_start_balance="the balance at the day's start",
     ),
-    _choice(
+    choice(
         "daily_loss_action",
         "daily loss",
         "When broken",
@@ -87,13 +47,13 @@ _DAILY_LOSS = (
 )
 
 _TOTAL_LOSS = (
-    _percent(
+    percent(
         "max_total_loss_pct",
         "total loss",
         "Max total loss, %",
         "Most that may be lost overall, in per cent. 0 switches the limit off.",
     ),
-    _choice(
+    choice(
         "total_loss_trail",
         "total loss",
         "Trails",
@@ -104,7 +64,7 @@ _TOTAL_LOSS = (
         higher="the highest of balance and equity seen",
         eod_balance="the highest balance at a day's end",
     ),
-    _choice(
+    choice(
         "total_loss_pct_of",
         "total loss",
         "Percentage of",
@@ -112,7 +72,7 @@ _TOTAL_LOSS = (
         initial_balance="the initial balance",
         peak="the highest value reached",
     ),
-    _percent(
+    percent(
         "total_loss_lock_pct",
         "total loss",
         "Locks at, %",
@@ -122,7 +82,7 @@ _TOTAL_LOSS = (
         low=-100,
         high=1000,
     ),
-    _choice(
+    choice(
         "total_loss_checked",
         "total loss",
         "Checked",
@@ -130,7 +90,7 @@ _TOTAL_LOSS = (
         always="always",
         end_of_day="at the end of the day",
     ),
-    _choice(
+    choice(
         "loss_tested_on",
         "both losses",
         "Losses tested on",
@@ -139,7 +99,7 @@ _TOTAL_LOSS = (
         balance="balance",
         lower="the lower of balance and equity",
     ),
-    _choice(
+    choice(
         "breach_when",
         "both losses",
         "Broken when",
@@ -147,7 +107,7 @@ _TOTAL_LOSS = (
         below="below the level",
         at_or_below="at or below the level",
     ),
-    _percent(
+    percent(
         "early_warning_pct",
         "both losses",
         "Warn at, % of the allowance",
@@ -157,14 +117,14 @@ _TOTAL_LOSS = (
 )
 
 _PROFIT = (
-    _percent(
+    percent(
         "profit_target_pct",
         "profit",
         "Profit target, %",
         "Profit that passes the phase, in per cent of the initial balance. 0: the phase never passes by itself.",
         high=500,
     ),
-    _choice(
+    choice(
         "profit_target_on",
         "profit",
         "Target reached by",
@@ -173,7 +133,7 @@ _PROFIT = (
         balance_flat="balance, while no position is open",
         equity="equity",
     ),
-    _percent(
+    percent(
         "max_daily_profit_pct",
         "profit",
         "Max daily profit, %",
@@ -181,7 +141,7 @@ _PROFIT = (
         "the limit off.",
         high=500,
     ),
-    _choice(
+    choice(
         "max_daily_profit_of",
         "profit",
         "Percentage of",
@@ -189,7 +149,7 @@ _PROFIT = (
         day_start_equity="equity at the day's start",
         initial_balance="the initial balance",
     ),
-    _choice(
+    choice(
         "max_daily_profit_action",
         "profit",
         "When exceeded",
@@ -198,7 +158,7 @@ _PROFIT = (
         flag="record it only",
         fail="fail",
     ),
-    _percent(
+    percent(
         "consistency_pct",
         "profit",
         "Best day at most, %",
@@ -209,20 +169,20 @@ _PROFIT = (
 )
 
 _TIME = (
-    _count("min_trading_days", "time", "Min trading days", "Trading days needed before the phase can pass. 0: none."),
-    _count(
+    count("min_trading_days", "time", "Min trading days", "Trading days needed before the phase can pass. 0: none."),
+    count(
         "max_trading_days",
         "time",
         "Max trading days",
         "Trading days within which the target must be reached. 0: no limit.",
     ),
-    _count(
+    count(
         "duration_days",
         "time",
         "Duration, days",
         "Calendar days, from the start, within which the target must be reached. 0: no limit.",
     ),
-    _choice(
+    choice(
         "trading_day_counts",
         "time",
         "A day counts when",
@@ -231,13 +191,13 @@ _TIME = (
         closed="a position was closed on it",
         profit="its closed profit was large enough",
     ),
-    _percent(
+    percent(
         "trading_day_min_profit_pct",
         "time",
         "Closed profit of a counted day, %",
         "In per cent of the initial balance; used when a day counts by its closed profit.",
     ),
-    _count(
+    count(
         "inactivity_days",
         "time",
         "Max days without trading",
@@ -246,7 +206,7 @@ _TIME = (
 )
 
 _EXPOSURE = (
-    _count("max_positions", "exposure", "Max open positions", "Most positions open at once. 0: no limit."),
+    count("max_positions", "exposure", "Max open positions", "Most positions open at once. 0: no limit."),
     Parameter(
         "max_open_lots",
         "lots",
@@ -259,7 +219,7 @@ _EXPOSURE = (
         decimals=8,
         nullable=True,
     ),
-    _choice(
+    choice(
         "exposure_action",
         "exposure",
         "When exceeded",
@@ -267,7 +227,7 @@ _EXPOSURE = (
         fail="fail",
         flag="record it only",
     ),
-    _flag(
+    flag(
         "weekend_holding_allowed",
         "exposure",
         "Positions may stay open over the weekend",
@@ -282,7 +242,7 @@ _EXPOSURE = (
         "Local wall time on Friday, in the program's time zone, after which no position may stay open.",
         default=time(20, 0),
     ),
-    _flag(
+    flag(
         "stop_loss_required",
         "exposure",
         "Every position needs a stop-loss",

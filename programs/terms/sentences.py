@@ -162,12 +162,12 @@ def _trading_days(terms: RuleTerms) -> str:
 def _time_limits(terms: RuleTerms) -> list[str]:
     limits = []
     if terms.max_trading_days:
-        limits.append(f"more than {_days(terms.max_trading_days, 'trading')} have been used")
+        limits.append(_days(terms.max_trading_days, "trading"))
     if terms.duration_days:
-        limits.append(f"{_days(terms.duration_days, 'calendar')} have passed since the start")
+        limits.append(_days(terms.duration_days, "calendar"))
     if terms.profit_target_pct:
-        return [f"Fail when {limit} without reaching the target." for limit in limits]
-    return [f"Record it for staff when {limit}; the account goes on." for limit in limits]
+        return [f"Fail after {limit} without reaching the target." for limit in limits]
+    return [f"Record it for staff after {limit}; the account goes on." for limit in limits]
 
 
 def _inactivity(terms: RuleTerms) -> str:
