@@ -261,7 +261,7 @@ class Migration(migrations.Migration):
             field=models.OneToOneField(
                 blank=True,
                 null=True,
-                on_delete=django.db.models.deletion.PROTECT,
+                on_delete=django.db.models.deletion.RESTRICT,
                 related_name="successor",
                 to="challenges.enrollment",
             ),
@@ -380,7 +380,7 @@ class Migration(migrations.Migration):
                     models.JSONField(
                         blank=True,
                         default=dict,
-                        help_text="Accounts that could not be judged at the last answer, and why (the first 50).",
+                        help_text="Accounts not judged at the last answer, and why (the first 50).",
                     ),
                 ),
                 (
@@ -397,6 +397,7 @@ class Migration(migrations.Migration):
                         null=True,
                     ),
                 ),
+                ("confirmed_by", models.CharField(blank=True, max_length=150)),
                 (
                     "connection",
                     models.ForeignKey(

@@ -35,7 +35,7 @@ class Enrollment(models.Model):
 
     challenge = models.ForeignKey(Challenge, on_delete=models.PROTECT, related_name="enrollments")
     predecessor = models.OneToOneField(
-        "self", on_delete=models.PROTECT, null=True, blank=True, related_name="successor"
+        "self", on_delete=models.RESTRICT, null=True, blank=True, related_name="successor"
     )
     phase_index = models.PositiveSmallIntegerField()
     phase_type = models.SmallIntegerField(help_text="0 evaluation, 1 funded.")

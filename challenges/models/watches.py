@@ -7,11 +7,13 @@ from brokers.models import BrokerConnection
 
 
 class UnitWatchQuerySet(models.QuerySet["UnitWatch"]):
-    def due(self, now: datetime, read_before: datetime) -> "UnitWatchQuerySet":
-        """Units that nobody is reading now and that were not read since `read_before`."""
-        free = Q(leased_until__isnull=True) | Q(leased_until__lt=now)
-        waiting = Q(tried_at__isnull=True) | Q(tried_at__lte=read_before)
-        return self.filter(free & waiting, connection__is_enabled=True)
+    def free(self, now: datetime, tried_before: datetime) -> "UnitWatchQuerySet":
+        """Units that nobody is reading now and that were last asked for at `tried_before` or earlier.
+
+        On the watch's own columns only: a conditional update must be judged on the row as it is under its lock.
+        """
+        unleased = Q(leased_until__isnull=True) | Q(leased_until__lt=now)
+        return self.filter(unleased, Q(tried_at__isnull=True) | Q(tried_at__lte=tried_before))
 
 
 class UnitWatch(models.Model):
@@ -39,6 +41,7 @@ class UnitWatch(models.Model):
     confirmed_until = models.DateTimeField(
         null=True, help_text="Staff confirmed the figures: until then many breaches at once are enforced."
     )
+    confirmed_by = models.CharField(max_length=150, blank=True)
 
     objects = UnitWatchQuerySet.as_manager()
 
