@@ -5,9 +5,9 @@ import os
 from collections.abc import Callable, MutableMapping
 from pathlib import Path
 
-from propdesk.local.keeper import SERVERS
 from propdesk.local.lease import ROOT, Lease
 from propdesk.local.secret_store import load_secrets
+from propdesk.local.servers import SERVERS
 
 # They read no data. Settings want addresses nevertheless: these lead nowhere.
 NO_SERVER = {"help", "version", "check", "collectstatic", "rules", "brokersim"}

@@ -135,7 +135,7 @@ def report(**answer: object) -> None:
         sys.stdout.write(json.dumps(answer) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        sys.stdout = None  # type: ignore[assignment]
+        sys.stdout = None
 
 
 def main() -> NoReturn:
