@@ -63,7 +63,7 @@ def revoke_token(*, token: ApiToken, by: Actor, now: datetime) -> ApiToken:
 def token_for(secret: str, *, now: datetime) -> ApiToken:
     """The live token with this secret, its user loaded.
 
-    Raises UnauthorizedError when it is unknown, revoked or expired, or its user is disabled or left the session's group.
+    Raises UnauthorizedError when it is unknown, revoked or expired, or its user is disabled or left the session group.
     """
     token = ApiToken.objects.select_related("user").filter(digest=digest_of(secret), revoked_at=None).first()
     if token is None or (token.expires_at is not None and token.expires_at <= now) or not token.user.is_active:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Any, ClassVar
 
 from rest_framework import serializers
 
@@ -13,10 +13,17 @@ INT64_MIN = -(2**63)
 class CommandInput(serializers.Serializer[Any]):
     """A serializer that names the fields it does not know instead of ignoring them."""
 
+    # Fields of the answer that are computed: a caller who sends them back learns why they are refused.
+    read_only_names: ClassVar[frozenset[str]] = frozenset()
+
     def to_internal_value(self, data: Any) -> Any:
         if not isinstance(data, Mapping):
             raise serializers.ValidationError({"non_field_errors": ["An object is required."]})
-        unknown = {name: ["Unknown field."] for name in data if name not in self.fields}
+        unknown = {
+            str(name)[:100]: ["Read-only: it is computed." if name in self.read_only_names else "Unknown field."]
+            for name in data
+            if name not in self.fields
+        }
         try:
             value = super().to_internal_value(data)
         except serializers.ValidationError as error:
@@ -53,6 +60,18 @@ class WholeNumberField(serializers.Field[int, Any, int, Any]):
         return data
 
     def to_representation(self, value: int) -> int:
+        return value
+
+
+class FlagField(serializers.Field[bool, Any, bool, Any]):
+    """true or false, nothing that merely reads like it."""
+
+    def to_internal_value(self, data: Any) -> bool:
+        if not isinstance(data, bool):
+            raise serializers.ValidationError("true or false is required.")
+        return data
+
+    def to_representation(self, value: bool) -> bool:  # noqa: FBT001  (the framework's signature)
         return value
 
 

@@ -1,0 +1,81 @@
+"""`/api/v1/programs/`: the same commands as a REST resource, for staff sessions."""
+
+from typing import Any
+
+import django_filters
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.decorators import action
+from rest_framework.filters import OrderingFilter
+from rest_framework.pagination import LimitOffsetPagination
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from programs.api import commands
+from programs.api.inputs import CreateInput, UpdateInput
+from programs.api.shapes import program_json
+from programs.models import Program
+from propdesk.lib.access.models import ApiToken
+from propdesk.lib.access.permissions import StaffSession
+from propdesk.lib.mng.commands import Caller, Command
+from propdesk.lib.mng.table import TableInput
+from propdesk.lib.times import utc_now
+
+
+class ProgramFilter(django_filters.FilterSet):
+    name = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the name, in any case.")
+    price_min = django_filters.NumberFilter("price", "gte")
+    price_max = django_filters.NumberFilter("price", "lte")
+
+    class Meta:
+        model = Program
+        fields = ("brand", "status", "price_currency", "demo_group")
+
+
+class ProgramPages(LimitOffsetPagination):
+    default_limit = 50
+    max_limit = 1000
+
+
+class ProgramViewSet(viewsets.ViewSet):
+    """Programs. Every action runs the command of the same meaning; the answer is the command's `data`."""
+
+    permission_classes = (StaffSession,)
+    serializer_class = serializers.Serializer
+    lookup_value_regex = "[0-9]{1,18}"
+    ordering_fields = ("id", "name", "price", "status", "sort_index", "created_at", "updated_at")
+    ordering = ("sort_index", "id")
+
+    def list(self, request: Request) -> Response:
+        """Programs without their steps, filtered, ordered (`ordering=price` or `-price`) and paged."""
+        chosen = ProgramFilter(request.query_params, Program.objects.prefetch_related("phases"))
+        if not chosen.is_valid():
+            raise serializers.ValidationError(chosen.errors)
+        pages = ProgramPages()
+        page = pages.paginate_queryset(OrderingFilter().filter_queryset(request, chosen.qs, self), request, self)
+        return pages.get_paginated_response([program_json(row, list(row.phases.all())) for row in page or ()])
+
+    @extend_schema(request=CreateInput)
+    def create(self, request: Request) -> Response:
+        return Response(_run(commands.CREATE, request, request.data), status=201)
+
+    def retrieve(self, request: Request, pk: str) -> Response:
+        return Response(_run(commands.GET, request, {"id": int(pk)}))
+
+    @extend_schema(request=UpdateInput)
+    def partial_update(self, request: Request, pk: str) -> Response:
+        changes = request.data if isinstance(request.data, dict) else {}
+        return Response(_run(commands.UPDATE, request, {**changes, "id": int(pk)}))
+
+    def destroy(self, request: Request, pk: str) -> Response:
+        return Response(_run(commands.DELETE, request, {"id": int(pk)}))
+
+    @extend_schema(request=TableInput)
+    @action(detail=False, methods=["post"], url_path="by-filter")
+    def by_filter(self, request: Request) -> Response:
+        return Response(_run(commands.BY_FILTER, request, request.data))
+
+
+def _run(command: Command, request: Request, data: Any) -> dict[str, Any]:
+    token: ApiToken = request.auth
+    return command.execute(data, Caller.of(token, now=utc_now()))

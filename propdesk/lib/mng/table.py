@@ -1,0 +1,100 @@
+"""The table format of the "ByFilter" commands: declare the columns, and any queryset is filtered, ordered and paged.
+
+    request   {"limit": 1..50000, "offset": >= 0, "where": [[field, op, value]], "whereNot": [[field, value]],
+               "whereIn": [[field, [..]]], "whereBetween": [[field, [a, b]]], "orderBy": [[field, "asc"|"desc"]], ...}
+    answer    {"structure": [name, ...], "rows": [[value, ...], ...], "count": total before paging}
+
+Only declared fields may be named, and a value must be of its field's type. Filters compare what the column prints.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from django.db.models import BigIntegerField, F, FloatField, Func, QuerySet
+from django.db.models.expressions import Combinable
+from django.db.models.functions import Cast
+from rest_framework import serializers
+
+from propdesk.lib.mng.conditions import Column, Kind, read_conditions, read_order
+from propdesk.lib.mng.inputs import INT64_MAX, CommandInput, WholeNumberField
+
+__all__ = ["Column", "Kind", "Table", "TableInput", "UnixSeconds"]
+
+MAX_LIMIT = 50_000
+
+
+class UnixSeconds(Func):
+    """A time column as the Mng API prints it: whole Unix seconds, 0 when not set."""
+
+    template = "coalesce(floor(extract(epoch from %(expressions)s)), 0)::bigint"
+    output_field = BigIntegerField()
+
+
+class TableInput(CommandInput):
+    """What every table command takes. The conditions are read against the columns by `Table`."""
+
+    limit = WholeNumberField(minimum=1, maximum=MAX_LIMIT)
+    offset = WholeNumberField(minimum=0, maximum=INT64_MAX)
+    where = serializers.ListField(required=False)
+    whereNot = serializers.ListField(required=False)  # noqa: N815  (the documented names)
+    whereIn = serializers.ListField(required=False)  # noqa: N815
+    whereNotIn = serializers.ListField(required=False)  # noqa: N815
+    whereBetween = serializers.ListField(required=False)  # noqa: N815
+    whereNotBetween = serializers.ListField(required=False)  # noqa: N815
+    orderBy = serializers.ListField(required=False)  # noqa: N815
+
+
+class Table:
+    """Columns in the order of `structure`; hidden ones can be filtered by but are not printed."""
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self._columns = {column.name: column for column in columns}
+        self._shown = [column for column in columns if column.shown]
+        self.structure = [column.name for column in self._shown]
+
+    def read(self, queryset: "QuerySet[Any]", request: Mapping[str, Any]) -> dict[str, Any]:
+        """The page that the request (validated by `TableInput`) asks for, ties of the order broken by id.
+
+        Raises InvalidDataError naming each condition that is wrong.
+        """
+        matching = self._filtered(queryset, request)
+        count = matching.count()
+        rows: list[tuple[Any, ...]] = []
+        offset, limit = request["offset"], request["limit"]
+        if offset < count:
+            ordered = matching.order_by(*self._order(request))
+            values = ordered.values_list(*(_printed(column) for column in self._shown))
+            rows = list(values[offset : offset + limit])
+        return {"structure": self.structure, "rows": rows, "count": count}
+
+    def _filtered(self, queryset: "QuerySet[Any]", request: Mapping[str, Any]) -> "QuerySet[Any]":
+        conditions = read_conditions(self._columns, request)
+        read_order(self._columns, request)
+        named = {column.name: column.source for column in self._columns.values() if not isinstance(column.source, str)}
+        matching = queryset.alias(**{_alias(name): source for name, source in named.items()})
+        for condition in conditions:
+            matching = matching.filter(condition.q(_path(self._columns[condition.field])))
+        return matching
+
+    def _order(self, request: Mapping[str, Any]) -> list[Any]:
+        order: list[Any] = []
+        for name, descending in read_order(self._columns, request):
+            path = F(_path(self._columns[name]))
+            order.append(path.desc() if descending else path.asc())
+        return [*order, F("pk").asc()]
+
+
+def _alias(name: str) -> str:
+    return f"column_{name}"
+
+
+def _path(column: Column) -> str:
+    """What a filter or an order names: the model field itself where there is one, so that its index serves."""
+    return column.source if isinstance(column.source, str) else _alias(column.name)
+
+
+def _printed(column: Column) -> str | Combinable:
+    """Doubles are cast in the query, so that no row passes through Python on its way to JSON."""
+    if column.kind == "double":
+        return Cast(_path(column), FloatField())
+    return column.source if isinstance(column.source, str) else F(_alias(column.name))
