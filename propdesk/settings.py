@@ -173,6 +173,8 @@ BROKER_HOSTS = env.list(
     "BROKER_HOSTS",
     default=["portalapp.thinkmarkets.com", "portalappqa.thinkmarkets.com"] + ([] if PRODUCTION else ["127.0.0.1", "localhost"]),
 )
+# Accounts are created under addresses of this domain of ours: the broker's mail reaches us, and a lost account is found.
+ACCOUNT_EMAIL_DOMAIN = env.str("ACCOUNT_EMAIL_DOMAIN", default="accounts.propdesk.example")
 MONITOR_SECONDS = env.float("MONITOR_SECONDS", default=3)
 METRIC_SNAPSHOT_SECONDS = env.float("METRIC_SNAPSHOT_SECONDS", default=60)
 

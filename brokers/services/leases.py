@@ -1,0 +1,78 @@
+"""Who works on a row: a lease, taken and renewed by conditional update. Two workers, one winner.
+
+The moment until which it runs doubles as the holder's token: a worker whose lease ran out and was taken over finds
+another moment in the row.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+
+from brokers.models import AccountOrder, BrokerOperation
+
+Clock = Callable[[], datetime]
+Leased = AccountOrder | BrokerOperation
+# Before a call the lease must outlast the call's deadline by this much.
+MARGIN = timedelta(seconds=2)
+
+
+class LeaseLostError(Exception):
+    """Someone else works on the row now: stop at once, change nothing."""
+
+
+@dataclass(slots=True)
+class Lease:
+    """The right to work on `row`, until `until`."""
+
+    row: Leased
+    until: datetime
+    length: timedelta
+    clock: Clock
+
+    def hold(self, seconds: float) -> None:
+        """Make sure that the lease outlasts a call of so many seconds. Raises `LeaseLostError` when it cannot."""
+        now = self.clock()
+        if self.until - now > timedelta(seconds=seconds) + MARGIN:
+            return
+        until = now + self.length
+        if self.until <= now or not self._write(leased_until=until):
+            raise LeaseLostError(f"The lease of {self.row} is lost.")
+        self.until = until
+
+    def release(self, *, next_at: datetime) -> None:
+        """Let go; the row is due again at `next_at`, unless it is finished. A lost lease is left alone."""
+        self._write(leased_until=None, next_at=next_at)
+
+    def _write(self, **values: datetime | None) -> bool:
+        return bool(type(self.row).objects.filter(pk=self.row.pk, leased_until=self.until).update(**values))
+
+
+def claim_order(*, clock: Clock, order_id: int | None = None) -> Lease | None:
+    """Lease one due order (that one, or the one that has waited longest); None when there is none."""
+    now = clock()
+    due = AccountOrder.objects.due(now).select_related("group__connection")
+    if order_id is not None:
+        due = due.filter(pk=order_id)
+    with transaction.atomic(durable=True):
+        order = due.select_for_update(of=("self",), skip_locked=True).first()
+        return order and _lease(order, seconds=order.group.connection.deadline_seconds, clock=clock, now=now)
+
+
+def claim_operation(*, clock: Clock, operation_id: int | None = None) -> Lease | None:
+    """Lease one due operation that stands alone; None when there is none."""
+    now = clock()
+    due = BrokerOperation.objects.due(now).select_related("connection", "account__group")
+    if operation_id is not None:
+        due = due.filter(pk=operation_id)
+    with transaction.atomic(durable=True):
+        operation = due.select_for_update(of=("self",), skip_locked=True).first()
+        return operation and _lease(operation, seconds=operation.connection.deadline_seconds, clock=clock, now=now)
+
+
+def _lease(row: Leased, *, seconds: int, clock: Clock, now: datetime) -> Lease:
+    length = 2 * (timedelta(seconds=seconds) + MARGIN)
+    row.leased_until = now + length
+    row.save(update_fields=["leased_until"])
+    return Lease(row=row, until=row.leased_until, length=length, clock=clock)

@@ -1,0 +1,112 @@
+"""Operations that stand alone: withdrawals from payer accounts, and taking accounts out of trading."""
+
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from brokers.client.errors import BrokerError
+from brokers.models import BrokerOperation, TradingAccount
+from brokers.services.calls import LONGEST_WAIT, Work, carry_out
+from brokers.services.connections import broker_for
+from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operation
+from brokers.services.procedures import procedure_of
+from propdesk.lib.actors import Actor
+from propdesk.lib.nudge import nudge
+from propdesk.lib.transitions import record, transition
+
+Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
+
+
+class SubjectReusedError(Exception):
+    """The subject already names another operation."""
+
+
+@transaction.atomic
+def request_withdrawal(
+    *, subject: str, account: TradingAccount, amount: Decimal, comment: str, by: Actor, now: datetime
+) -> BrokerOperation:
+    """Take money out of an account. The same subject again is the same withdrawal, or `SubjectReusedError`.
+
+    It ends DONE, REFUSED (`error_code` NOT_ENOUGH_FUNDS or BROKER_REFUSED) or in NEEDS_REVIEW.
+    """
+    operation = _intend(
+        subject=subject, kind=Kind.WITHDRAW, account=account, amount=amount, comment=comment[:100], by=by, now=now
+    )  # fmt: skip
+    if (operation.account_id, operation.amount) != (account.pk, amount):
+        raise SubjectReusedError(f"{subject} already is a withdrawal of {operation.amount} from {operation.account}.")
+    return operation
+
+
+@transaction.atomic
+def request_disable_and_flatten(
+    *, subject: str, account: TradingAccount, by: Actor, now: datetime
+) -> tuple[BrokerOperation, BrokerOperation]:
+    """Take an account out of trading: disable it, then close what is open. Both count only when read back."""
+    disable = _intend(subject=subject, kind=Kind.DISABLE, account=account, by=by, now=now)
+    close_all = _intend(subject=subject, kind=Kind.CLOSE_ALL, account=account, after=disable, by=by, now=now)
+    return disable, close_all
+
+
+def run_operation(*, operation_id: int, clock: Clock) -> BrokerOperation:
+    """Take an operation that stands alone as far as it goes now, and what was waiting for it. Makes HTTP calls.
+
+    Safe at any time and from anywhere: without a due row, or while someone else holds it, nothing happens.
+    """
+    lease = claim_operation(clock=clock, operation_id=operation_id)
+    if lease is not None:
+        work_on_operation(lease, clock=clock)
+    return BrokerOperation.objects.select_related("account").get(pk=operation_id)
+
+
+def work_on_operation(lease: Lease, *, clock: Clock) -> None:
+    """Work on a leased operation, then on its followers."""
+    operation = lease.row
+    assert isinstance(operation, BrokerOperation)  # noqa: S101  (what was claimed)
+    try:
+        client = broker_for(operation.connection)
+    except BrokerError:
+        lease.release(next_at=clock() + LONGEST_WAIT)
+        return
+    try:
+        carry_out(operation, procedure_of(operation), Work(operation.connection, client, lease, clock))
+    except LeaseLostError:
+        return
+    lease.release(next_at=operation.next_at)
+    if operation.status == Status.DONE:
+        for follower_id in operation.followers.order_by("id").values_list("pk", flat=True):
+            run_operation(operation_id=follower_id, clock=clock)
+
+
+@transaction.atomic
+def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime) -> BrokerOperation:
+    """Let the machine try an operation in review again: by reading first if its call may have been made."""
+    operation = BrokerOperation.objects.select_for_update().get(pk=operation_id)
+    again = Status.IN_DOUBT if operation.was_in_doubt else Status.INTENDED
+    transition(
+        operation, to=again, by=by, now=now, reason=reason, next_at=now, resumed_at=now, attempts=0, review_reason=""
+    )
+    if operation.order_id is None:
+        nudge("brokers.run_operation", operation.pk)
+    return operation
+
+
+def _intend(
+    *, subject: str, kind: BrokerOperation.Kind, account: TradingAccount, by: Actor, now: datetime,
+    after: BrokerOperation | None = None, amount: Decimal | None = None, comment: str = "",
+) -> BrokerOperation:  # fmt: skip
+    """The operation of that subject and kind, written down now unless it was before."""
+    operation, is_new = BrokerOperation.objects.get_or_create(
+        subject=subject,
+        kind=kind,
+        generation=1,
+        defaults={
+            "connection_id": account.connection_id, "account": account, "after": after, "amount": amount,
+            "comment": comment, "next_at": now, "created_at": now, "updated_at": now,
+        },
+    )  # fmt: skip
+    if is_new:
+        record(operation, source=None, by=by, reason="", now=now)
+        if after is None:
+            nudge("brokers.run_operation", operation.pk)
+    return operation

@@ -1,0 +1,195 @@
+"""The steps of an account order. Each can be taken any number of times, and says what stands in the way of the next."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Max
+
+from brokers.client.errors import BrokerError
+from brokers.models import AccountOrder, BrokerOperation, TradingAccount
+from brokers.services.calls import BROKERS, PATIENCE, Work, carry_out, wait_before_retry
+from brokers.services.operations import request_disable_and_flatten
+from brokers.services.procedures import net_transfers, procedure_of, sound_accounts
+from propdesk.lib.transitions import record
+
+Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
+MOST_GENERATIONS = 6
+
+
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """Nothing more can be done before `until`."""
+
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """The broker definitely said no."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Review:
+    """A machine must not decide this."""
+
+    reason: str
+
+
+Outcome = Wait | Failed | Review
+Step = Callable[[AccountOrder, Work], Outcome | None]
+
+
+def create_account(order: AccountOrder, work: Work) -> Outcome | None:
+    """Create it, disabled. A call that is known to have had no effect is followed by the next generation."""
+    creation = _latest(order, Kind.CREATE)
+    while True:
+        if creation is None or creation.status == Status.CANCELLED:
+            generation = 1 if creation is None else creation.generation + 1
+            if generation > MOST_GENERATIONS:
+                return Review(f"{MOST_GENERATIONS} calls to create the account had no effect.")
+            creation = _intend(order, Kind.CREATE, work, generation=generation, marker=_marker(creation, generation))
+        outcome = _finish(creation, order, work)
+        if creation.status != Status.CANCELLED:
+            return outcome
+
+
+def fund_account(order: AccountOrder, work: Work) -> Outcome | None:
+    """Pay the deposit in, once."""
+    if order.deposit == 0:
+        return None
+    deposit = _latest(order, Kind.DEPOSIT) or _intend(order, Kind.DEPOSIT, work, amount=order.deposit)
+    return _finish(deposit, order, work)
+
+
+def look_for_late_effects(order: AccountOrder, work: Work) -> Outcome | None:
+    """After the quarantine of an order that was ever in doubt: extra accounts are recorded and disabled."""
+    return record_orphans(order, work) if order.was_in_doubt else None
+
+
+def check_money(order: AccountOrder, work: Work) -> Outcome | None:
+    """The account must hold its deposit exactly. What a repeated deposit added is taken out again."""
+    withdrawal = _latest(order, Kind.WITHDRAW)
+    if withdrawal is not None and (outcome := _finish(withdrawal, order, work)):
+        return outcome
+    account = account_of(order)
+    try:
+        excess = net_transfers(work.broker(), account) - order.deposit if account else Decimal(0)
+    except BrokerError as exc:
+        return _no_data(order, work, exc)
+    if excess == 0:
+        return None
+    if not (order.was_in_doubt and order.deposit > 0 and excess > 0 and excess % order.deposit == 0):
+        return Review(f"The account holds {excess:+f} beside its deposit of {order.deposit:f}.")
+    generation = withdrawal.generation + 1 if withdrawal else 1
+    if generation > MOST_GENERATIONS:
+        return Review(f"The account still holds {excess:f} too much after {withdrawal} was repeated.")
+    _intend(order, Kind.WITHDRAW, work, generation=generation, amount=excess)
+    return check_money(order, work)
+
+
+def enable_account(order: AccountOrder, work: Work) -> Outcome | None:
+    """Last of all, enable it, and read that it is."""
+    return _finish(_latest(order, Kind.ENABLE) or _intend(order, Kind.ENABLE, work), order, work)
+
+
+STEPS: tuple[Step, ...] = (create_account, fund_account, look_for_late_effects, check_money, enable_account)
+
+
+def account_of(order: AccountOrder) -> TradingAccount | None:
+    """The account that the order has adopted, if it has one by now."""
+    creation = order.operations.filter(kind=Kind.CREATE, status=Status.DONE).select_related("account__group").first()
+    return creation.account if creation else None
+
+
+def record_orphans(order: AccountOrder, work: Work) -> Outcome | None:
+    """Wait for the quarantine to end, then record and disable every account of the order that it has not adopted."""
+    ends = _quarantine_ends(order, work)
+    if work.clock() < ends:
+        return Wait(ends)
+    markers = set(order.operations.filter(kind=Kind.CREATE).values_list("marker", flat=True))
+    adopted = account_of(order)
+    try:
+        accounts = sound_accounts(work, unit=order.group.unit)
+    except BrokerError as exc:
+        return _no_data(order, work, exc)
+    for login, row in accounts.items():
+        if row.email.lower() in markers and (adopted is None or login != adopted.login):
+            _record_orphan(order, login=login, marker=row.email, is_enabled=row.is_enabled, now=work.clock())
+    return None
+
+
+def _record_orphan(order: AccountOrder, *, login: int, marker: str, is_enabled: bool, now: datetime) -> None:
+    with transaction.atomic(durable=True):
+        account, is_new = TradingAccount.objects.get_or_create(
+            connection=order.group.connection, login=login,
+            defaults={"group": order.group, "marker": marker, "is_orphan": True, "is_enabled": is_enabled},
+        )  # fmt: skip
+        if is_new:
+            request_disable_and_flatten(
+                subject=f"order:{order.pk}:orphan:{login}", account=account, by=BROKERS, now=now
+            )
+
+
+def _quarantine_ends(order: AccountOrder, work: Work) -> datetime:
+    doubtful = order.operations.filter(was_in_doubt=True).exclude(kind__in=(Kind.ENABLE, Kind.DISABLE))
+    last: datetime | None = doubtful.aggregate(last=Max("started_at"))["last"]
+    length = timedelta(seconds=work.connection.deadline_seconds + work.connection.quarantine_seconds)
+    return (last or order.created_at) + length
+
+
+def _no_data(order: AccountOrder, work: Work, error: BrokerError) -> Outcome:
+    now, since = work.clock(), order.resumed_at or order.created_at
+    if now - since > PATIENCE:
+        return Review(f"Given up after {PATIENCE}: {error}")
+    return Wait(now + wait_before_retry(since=since, now=now))
+
+
+def _latest(order: AccountOrder, kind: BrokerOperation.Kind) -> BrokerOperation | None:
+    operations = order.operations.filter(kind=kind).select_related("account__group", "order__group")
+    return operations.order_by("-generation").first()
+
+
+def _finish(operation: BrokerOperation, order: AccountOrder, work: Work) -> Outcome | None:
+    """Take the operation as far as it goes; None when it is done."""
+    carry_out(operation, procedure_of(operation), work)
+    order.was_in_doubt = order.was_in_doubt or operation.was_in_doubt
+    match operation.status:
+        case Status.DONE:
+            return None
+        case Status.REFUSED:
+            return Failed(f"{operation.get_kind_display()} refused: {operation.error_message}")
+        case Status.NEEDS_REVIEW:
+            return Review(f"{operation.get_kind_display()}: {operation.review_reason}")
+        case Status.CANCELLED:
+            return Review(f"{operation.get_kind_display()} was cancelled.")
+    return Wait(operation.next_at)
+
+
+def _intend(
+    order: AccountOrder, kind: BrokerOperation.Kind, work: Work, *, generation: int = 1, **values: Any
+) -> BrokerOperation:
+    """Write the intent down. Should another worker have been quicker, the database refuses the second one (M2)."""
+    now = work.clock()
+    work.lease.hold(0)
+    with transaction.atomic(durable=True):
+        operation = BrokerOperation.objects.create(
+            subject=f"order:{order.pk}", kind=kind, generation=generation, connection=work.connection, order=order,
+            account=account_of(order), comment=f"order {order.pk}", next_at=now, created_at=now, updated_at=now,
+            **values,
+        )  # fmt: skip
+        record(operation, source=None, by=BROKERS, reason="", now=now)
+    return operation
+
+
+def _marker(previous: BrokerOperation | None, generation: int) -> str:
+    """The address that the account is found by again. It is ours: what the broker mails to it reaches no customer."""
+    stem = previous.marker.split(".", 1)[0] if previous else f"p-{uuid4().hex}"
+    return f"{stem}.{generation}@{settings.ACCOUNT_EMAIL_DOMAIN}"

@@ -1,0 +1,133 @@
+"""Account orders: open, fund and enable one account (mechanisms M2 to M7).
+
+The account stays disabled, under a password nobody knows, until everything about it is certain; enabling comes last.
+An order of which some call was ever in doubt waits for the quarantine and then looks once more, so that late effects
+are found: extra accounts are recorded and disabled, extra money is taken out again.
+"""
+
+import logging
+from datetime import datetime
+from decimal import Decimal
+
+from django.db import transaction
+
+from brokers.client.errors import BrokerError
+from brokers.models import AccountGroup, AccountOrder, BrokerOperation
+from brokers.services.calls import BROKERS, LONGEST_WAIT, Work
+from brokers.services.connections import broker_for
+from brokers.services.leases import Clock, Lease, LeaseLostError, claim_order
+from brokers.services.operations import request_disable_and_flatten, resume_operation
+from brokers.services.order_steps import STEPS, Failed, Outcome, Review, Wait, account_of, record_orphans
+from propdesk.lib.actors import Actor
+from propdesk.lib.nudge import nudge
+from propdesk.lib.transitions import record, transition
+
+logger = logging.getLogger(__name__)
+
+Status = AccountOrder.Status
+
+
+@transaction.atomic
+def place_order(
+    *,
+    reference: str,
+    group: AccountGroup,
+    deposit: Decimal,
+    first_name: str,
+    last_name: str,
+    by: Actor,
+    now: datetime,
+) -> AccountOrder:
+    """Order an account in the group, funded with `deposit`. The same reference again is the same order.
+
+    The deposit is the owner's to say: a phase starts from the balance of the terms that were bought, whatever the
+    group's default deposit has become since.
+
+    Part of the caller's transaction. Watch `status`: READY with `account`, FAILED with `failure_reason`, or
+    NEEDS_REVIEW with `review_reason`.
+    """
+    order, is_new = AccountOrder.objects.get_or_create(
+        reference=reference,
+        defaults={
+            "group": group, "deposit": deposit, "first_name": first_name, "last_name": last_name,
+            "next_at": now, "created_at": now, "updated_at": now,
+        },
+    )  # fmt: skip
+    if is_new:
+        record(order, source=None, by=by, reason="", now=now)
+        nudge("brokers.advance_order", order.pk)
+    return order
+
+
+def advance_order(*, order_id: int, clock: Clock) -> AccountOrder:
+    """Take an order as far as it goes now. Makes HTTP calls and commits transactions of its own.
+
+    Safe at any time and from anywhere: while someone else works on it, or before it is due, nothing happens.
+    """
+    lease = claim_order(clock=clock, order_id=order_id)
+    if lease is not None:
+        work_on_order(lease, clock=clock)
+    return AccountOrder.objects.select_related("account").get(pk=order_id)
+
+
+def work_on_order(lease: Lease, *, clock: Clock) -> None:
+    """Work on a leased order."""
+    order = lease.row
+    assert isinstance(order, AccountOrder)  # noqa: S101  (what was claimed)
+    if order.status == Status.REQUESTED:
+        transition(order, to=Status.OPENING, by=BROKERS, now=clock())
+    try:
+        client = broker_for(order.group.connection)
+    except BrokerError:
+        lease.release(next_at=clock() + LONGEST_WAIT)
+        return
+    try:
+        work = Work(order.group.connection, client, lease, clock)
+        outcome = _run_steps(order, work)
+        if isinstance(outcome, Failed):
+            outcome = _before_failing(order, work) or outcome
+    except LeaseLostError:
+        return
+    if not isinstance(outcome, Wait):
+        _conclude(order, outcome, now=clock())
+    lease.release(next_at=outcome.until if isinstance(outcome, Wait) else clock())
+
+
+def _run_steps(order: AccountOrder, work: Work) -> Outcome | None:
+    """What stopped the order; None when every step is done."""
+    for step in STEPS:
+        outcome = step(order, work)
+        if outcome is not None:
+            return outcome
+    return None
+
+
+def _before_failing(order: AccountOrder, work: Work) -> Outcome | None:
+    """An order that fails leaves nothing unrecorded behind either."""
+    return record_orphans(order, work) if order.was_in_doubt else None
+
+
+def _conclude(order: AccountOrder, outcome: Failed | Review | None, *, now: datetime) -> None:
+    account = account_of(order)
+    with transaction.atomic(durable=True):
+        match outcome:
+            case None:
+                transition(order, to=Status.READY, by=BROKERS, now=now, account=account, ready_at=now)
+            case Failed(reason):
+                transition(order, to=Status.FAILED, by=BROKERS, now=now, reason=reason, failure_reason=reason[:100])
+                if account is not None:
+                    request_disable_and_flatten(subject=f"order:{order.pk}", account=account, by=BROKERS, now=now)
+            case Review(reason):
+                logger.warning("Account order %s needs review: %s", order, reason)
+                transition(order, to=Status.NEEDS_REVIEW, by=BROKERS, now=now, reason=reason, review_reason=reason)
+
+
+@transaction.atomic
+def resume_order(*, order_id: int, reason: str, by: Actor, now: datetime) -> AccountOrder:
+    """Let the machine go on with an order in review; its operations in review are resumed with it."""
+    order = AccountOrder.objects.select_for_update().get(pk=order_id)
+    transition(order, to=Status.OPENING, by=by, now=now, reason=reason, next_at=now, resumed_at=now, review_reason="")
+    for operation in order.operations.filter(status=BrokerOperation.Status.NEEDS_REVIEW).order_by("id"):
+        resume_operation(operation_id=operation.pk, reason=reason, by=by, now=now)
+    nudge("brokers.advance_order", order.pk)
+    return order

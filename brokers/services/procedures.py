@@ -1,0 +1,201 @@
+"""How each kind of operation is called, and how a reading tells whether it happened."""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from brokers.client.base import AccountDetails, Broker, NewAccount, Transfer
+from brokers.client.errors import NoDataError, OutcomeUnknownError
+from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
+from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
+from brokers.services.passwords import new_password
+
+Kind = BrokerOperation.Kind
+# A list of a unit's accounts that holds fewer of those we know is no data (a cut or an empty list).
+SOUND_SHARE = Decimal("0.95")
+
+
+class Creation(Procedure):
+    """Create an account: disabled, with a marker e-mail by which it is found again and a password nobody keeps (M5)."""
+
+    most_attempts = 1
+    # The next generation gets a marker of its own, so that a late effect of this one can be told apart.
+    when_absent = BrokerOperation.Status.CANCELLED
+
+    def send(self, operation: BrokerOperation, work: Work) -> Evidence:
+        order = _order(operation)
+        login = work.broker().create_account(
+            NewAccount(
+                unit=order.group.unit,
+                group=order.group.broker_group,
+                email=operation.marker,
+                first_name=order.first_name,
+                last_name=order.last_name,
+                currency=order.group.currency,
+                password=new_password(),
+            )
+        )
+        if TradingAccount.objects.filter(connection=work.connection, login=login).exists():
+            raise OutcomeUnknownError(f"The broker answered with account {login}, which we know already.")
+        return {"login": login, "from": "reply"}
+
+    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+        order = _order(operation)
+        accounts = sound_accounts(work, unit=order.group.unit)
+        marked = sorted(login for login, row in accounts.items() if row.email.lower() == operation.marker.lower())
+        if not marked:
+            return Finding(Verdict.NOTHING, {"accounts_read": len(accounts), "with_marker": 0})
+        return Finding(Verdict.DONE, {"login": marked[0], "from": "lookup", "with_marker": len(marked)})
+
+    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+        order = _order(operation)
+        account, _ = TradingAccount.objects.get_or_create(
+            connection_id=operation.connection_id,
+            login=evidence["login"],
+            defaults={"group": order.group, "marker": operation.marker, "order": order},
+        )
+        operation.account = account
+
+
+class MoneyMove(Procedure):
+    """Deposit or withdraw. In doubt, the account's transfers tell: nothing new, or exactly ours (M7)."""
+
+    most_attempts = 5
+
+    def baseline(self, operation: BrokerOperation, work: Work) -> Any:
+        return _summary(self._transfers(operation, work))
+
+    def send(self, operation: BrokerOperation, work: Work) -> Evidence:
+        account, amount = _account(operation), operation.amount
+        broker = work.broker()
+        move = broker.deposit if operation.kind == Kind.DEPOSIT else broker.withdraw
+        balance = move(unit=account.group.unit, login=account.login, amount=amount, comment=operation.comment)
+        return {"balance": str(balance), "from": "reply"}
+
+    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+        before, after = operation.baseline, _summary(self._transfers(operation, work))
+        count = after["count"] - before["count"]
+        moved = Decimal(after["sum"]) - Decimal(before["sum"])
+        ours = operation.amount if operation.kind == Kind.DEPOSIT else -operation.amount
+        evidence = {"before": before, "after": after, "from": "transfers"}
+        if (count, moved) == (1, ours):
+            return Finding(Verdict.DONE, evidence)
+        if (count, moved) == (0, 0):
+            return Finding(Verdict.NOTHING, evidence)
+        reason = f"{count} new transfers moved {moved:f}, where {ours:f} or nothing was expected."
+        return Finding(Verdict.UNCLEAR, evidence, reason)
+
+    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+        if operation.kind == Kind.DEPOSIT:
+            TradingAccount.objects.filter(pk=operation.account_id).update(is_funded=True)
+
+    def _transfers(self, operation: BrokerOperation, work: Work) -> list[Transfer]:
+        account = _account(operation)
+        return work.broker().account_transfers(unit=account.group.unit, login=account.login)
+
+
+class PayerMove(MoneyMove):
+    """Money of a living account. It is taken again only when a late effect of the first call is out of the question:
+    there is no later step at which an excess could be found and given back."""
+
+    def settle_after(self, connection: BrokerConnection) -> timedelta:
+        return timedelta(seconds=max(connection.settle_seconds, connection.quarantine_seconds))
+
+
+class Switch(Procedure):
+    """Enable or disable, and read it back: the reply to the call names no account (M12)."""
+
+    repeatable = True
+
+    def send(self, operation: BrokerOperation, work: Work) -> Evidence:
+        account = _account(operation)
+        wanted = operation.kind == Kind.ENABLE
+        work.broker().set_enabled(unit=account.group.unit, login=account.login, enabled=wanted)
+        return {}
+
+    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+        account = _account(operation)
+        details = work.broker().account_details(login=account.login)
+        if account.marker and details.email.lower() != account.marker.lower():
+            return Finding(Verdict.UNCLEAR, {}, f"Account {account.login} does not carry our e-mail address.")
+        verdict = Verdict.DONE if details.is_enabled == (operation.kind == Kind.ENABLE) else Verdict.NOTHING
+        evidence = {"enabled": details.is_enabled, "balance": str(details.balance)}
+        return Finding(
+            verdict, evidence, "" if verdict is Verdict.DONE else f"The account reads enabled={details.is_enabled}."
+        )
+
+    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+        TradingAccount.objects.filter(pk=operation.account_id).update(is_enabled=evidence["enabled"])
+
+
+class Flattening(Procedure):
+    """Close all positions, and read that none is left."""
+
+    repeatable = True
+
+    def send(self, operation: BrokerOperation, work: Work) -> Evidence:
+        account = _account(operation)
+        work.broker().close_all_positions(unit=account.group.unit, login=account.login)
+        return {}
+
+    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+        account = _account(operation)
+        stats = work.broker().account_stats(unit=account.group.unit, login=account.login)
+        evidence = {name: str(getattr(stats, name)) for name in ("balance", "equity", "margin")}
+        if stats.margin == 0 and stats.equity == stats.balance:
+            return Finding(Verdict.DONE, evidence)
+        return Finding(
+            Verdict.NOTHING, evidence, f"Positions are still open: margin {stats.margin}, equity {stats.equity}."
+        )
+
+    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+        """Our row keeps the figures that the monitor reads; there is nothing to add."""
+
+
+def procedure_of(operation: BrokerOperation) -> Procedure:
+    match operation.kind:
+        case Kind.CREATE:
+            return Creation()
+        case Kind.DEPOSIT | Kind.WITHDRAW:
+            return MoneyMove() if operation.order_id else PayerMove()
+        case Kind.ENABLE | Kind.DISABLE:
+            return Switch()
+        case Kind.CLOSE_ALL:
+            return Flattening()
+    raise ValueError(f"No procedure for {operation.kind!r}.")
+
+
+def sound_accounts(work: Work, *, unit: int) -> dict[int, AccountDetails]:
+    """Every account of the unit. Raises `NoDataError` when too many of those that we know are missing."""
+    known = set(
+        TradingAccount.objects.filter(connection=work.connection, group__unit=unit).values_list("login", flat=True)
+    )
+    accounts = work.broker().accounts_details(unit=unit)
+    if len(known & accounts.keys()) < SOUND_SHARE * len(known):
+        raise NoDataError(
+            f"The broker lists {len(accounts)} accounts and misses too many of the {len(known)} that we know."
+        )
+    return accounts
+
+
+def net_transfers(broker: Broker, account: TradingAccount) -> Decimal:
+    """What was paid in less what was taken out."""
+    return sum(
+        (each.amount for each in broker.account_transfers(unit=account.group.unit, login=account.login)), Decimal(0)
+    )
+
+
+def _summary(transfers: list[Transfer]) -> dict[str, Any]:
+    return {"count": len(transfers), "sum": str(sum((each.amount for each in transfers), Decimal(0)))}
+
+
+def _order(operation: BrokerOperation) -> AccountOrder:
+    if operation.order is None:
+        raise ValueError(f"{operation} names no order.")
+    return operation.order
+
+
+def _account(operation: BrokerOperation) -> TradingAccount:
+    if operation.account is None:
+        raise ValueError(f"{operation} names no account.")
+    return operation.account
