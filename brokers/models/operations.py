@@ -23,7 +23,10 @@ class BrokerOperationQuerySet(models.QuerySet["BrokerOperation"]):
         return self.filter(status__in=(status.INTENDED, status.CALLING, status.IN_DOUBT, status.NEEDS_REVIEW))
 
     def due(self, now: datetime) -> "BrokerOperationQuerySet":
-        return self.open().filter(next_at__lte=now).order_by("next_at", "id")
+        """Open ones that stand alone (an order drives its own), whose time has come and that no worker holds."""
+        free = Q(leased_until=None) | Q(leased_until__lte=now)
+        unblocked = Q(after=None) | Q(after__status=BrokerOperation.Status.DONE)
+        return self.open().filter(free, unblocked, order=None, next_at__lte=now).order_by("next_at", "id")
 
 
 class BrokerOperationEvent(Event):

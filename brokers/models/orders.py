@@ -15,7 +15,9 @@ class AccountOrderQuerySet(models.QuerySet["AccountOrder"]):
         return self.filter(status__in=(AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING))
 
     def due(self, now: datetime) -> "AccountOrderQuerySet":
-        return self.open().filter(next_at__lte=now).order_by("next_at", "id")
+        """Open orders whose time has come and that no worker holds."""
+        free = Q(leased_until=None) | Q(leased_until__lte=now)
+        return self.open().filter(free, next_at__lte=now).order_by("next_at", "id")
 
 
 class AccountOrderEvent(Event):
