@@ -7,7 +7,7 @@ from rest_framework import serializers
 
 from programs.models import Program
 from programs.rule_fields import phase_parameters
-from programs.terms import PARAMETERS, Kind, Parameter
+from programs.terms import PARAMETERS, Parameter
 from propdesk.lib.mng.inputs import CommandInput, FlagField, NumberField, TextField, WholeNumberField
 
 INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
@@ -40,7 +40,7 @@ def _rule_field(parameter: Parameter) -> serializers.Field[Any, Any, Any, Any]:
     return field(required=False, allow_null=parameter.nullable, help_text=parameter.help)  # type: ignore[no-any-return]
 
 
-_FIELDS: dict[Kind, type[Any]] = {
+_FIELDS: dict[str, type[Any]] = {
     "percent": NumberField,
     "lots": NumberField,
     "count": WholeNumberField,
