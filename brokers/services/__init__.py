@@ -5,6 +5,7 @@ from brokers.services.connections import ConnectionTest, broker_for, read_accoun
 from brokers.services.operations import (
     SubjectReusedError,
     request_disable_and_flatten,
+    request_enable,
     request_withdrawal,
     resume_operation,
     run_operation,
@@ -20,6 +21,7 @@ __all__ = [
     "place_order",
     "read_account",
     "request_disable_and_flatten",
+    "request_enable",
     "request_withdrawal",
     "resume_operation",
     "resume_order",

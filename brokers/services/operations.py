@@ -48,6 +48,14 @@ def request_disable_and_flatten(
     return disable, close_all
 
 
+@transaction.atomic
+def request_enable(
+    *, subject: str, account: TradingAccount, by: Actor, now: datetime, after: BrokerOperation | None = None
+) -> BrokerOperation:
+    """Let an account trade again, once `after` is done. It counts only when read back."""
+    return _intend(subject=subject, kind=Kind.ENABLE, account=account, after=after, by=by, now=now)
+
+
 def run_operation(*, operation_id: int, clock: Clock) -> BrokerOperation:
     """Take an operation that stands alone as far as it goes now, and what was waiting for it. Makes HTTP calls.
 
