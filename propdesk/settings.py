@@ -8,6 +8,7 @@ from pathlib import Path
 
 import django_stubs_ext
 import environ
+from django.templatetags.static import static
 
 django_stubs_ext.monkeypatch()
 
@@ -31,6 +32,7 @@ ADMIN_PATH = env.str("ADMIN_PATH", default="admin/")
 
 INSTALLED_APPS = [
     "unfold",
+    "unfold.contrib.filters",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -92,6 +94,9 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
+DATE_FORMAT = "Y-m-d"
+TIME_FORMAT = "H:i"
+DATETIME_FORMAT = "Y-m-d H:i"
 
 STATIC_URL = "static/"
 # A folder to collect into is a matter of production; locally whitenoise would complain that it is not there.
@@ -138,6 +143,21 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+}
+
+# --- Admin (Unfold). Callables are given by their path, since the apps are not loaded yet. ---------------------------
+UNFOLD = {
+    "SITE_TITLE": "PropDesk",
+    "SITE_HEADER": "PropDesk",
+    "SITE_SUBHEADER": "Back office",
+    "SITE_SYMBOL": "finance_mode",
+    "SITE_URL": None,
+    "SHOW_VIEW_ON_SITE": False,
+    "SHOW_BACK_BUTTON": True,
+    "ENVIRONMENT": "propdesk.navigation.environment",
+    "DASHBOARD_CALLBACK": "propdesk.lib.admin.dashboard.dashboard",
+    "STYLES": [lambda request: static("propdesk/admin.css")],
+    "SIDEBAR": {"show_search": True, "navigation": "propdesk.navigation.sidebar"},
 }
 
 # --- Celery: an accelerator only. The rows are the queue, the sweeper finishes everything without Redis. --------------

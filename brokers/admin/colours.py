@@ -1,0 +1,23 @@
+"""What the statuses of the broker side look like."""
+
+from brokers.models import AccountMode, AccountOrder, BrokerOperation
+from propdesk.lib.admin import Colour
+
+ORDER = {
+    AccountOrder.Status.REQUESTED: Colour.BLUE,
+    AccountOrder.Status.OPENING: Colour.BLUE,
+    AccountOrder.Status.READY: Colour.GREEN,
+    AccountOrder.Status.FAILED: Colour.RED,
+    AccountOrder.Status.NEEDS_REVIEW: Colour.ORANGE,
+    AccountOrder.Status.CANCELLED: Colour.GREY,
+}
+OPERATION = {
+    BrokerOperation.Status.INTENDED: Colour.BLUE,
+    BrokerOperation.Status.CALLING: Colour.BLUE,
+    BrokerOperation.Status.DONE: Colour.GREEN,
+    BrokerOperation.Status.REFUSED: Colour.RED,
+    BrokerOperation.Status.IN_DOUBT: Colour.ORANGE,
+    BrokerOperation.Status.NEEDS_REVIEW: Colour.ORANGE,
+    BrokerOperation.Status.CANCELLED: Colour.GREY,
+}
+MODE = {AccountMode.DEMO: Colour.GREY, AccountMode.REAL: Colour.GREEN}

@@ -1,0 +1,107 @@
+from typing import Any
+
+from django import forms
+from django.conf import settings
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from brokers.client.errors import BrokerError
+from brokers.client.transport import check_address
+from brokers.models import BrokerConnection
+from brokers.services import test_connection
+from propdesk.lib.actors import Actor
+from propdesk.lib.admin import Button, Colour, ModelAdmin, PasswordInput, count_of, display, label
+from propdesk.lib.mng.errors import ConflictError
+
+
+class ConnectionForm(forms.ModelForm[BrokerConnection]):
+    """The key is write-only: an empty box keeps the stored one."""
+
+    new_api_key = forms.CharField(
+        label="API key",
+        required=False,
+        max_length=500,
+        widget=PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+
+    class Meta:
+        model = BrokerConnection
+        fields = (
+            "name",
+            "base_url",
+            "key_header",
+            "is_enabled",
+            "deadline_seconds",
+            "settle_seconds",
+            "quarantine_seconds",
+        )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "new_api_key" not in self.fields:
+            return
+        stored = self.instance.pk is not None
+        self.fields["new_api_key"].required = not stored
+        self.fields["new_api_key"].help_text = (
+            "Stored encrypted and never shown. Leave empty to keep the present key."
+            if stored
+            else "Stored encrypted and never shown again."
+        )
+
+    def clean_base_url(self) -> str:
+        url: str = self.cleaned_data["base_url"].rstrip("/")
+        try:
+            check_address(url)
+        except BrokerError as refusal:
+            raise forms.ValidationError(f"{refusal} Allowed: {', '.join(settings.BROKER_HOSTS)}.") from refusal
+        return url
+
+    def save(self, commit: bool = True) -> BrokerConnection:
+        if key := self.cleaned_data.get("new_api_key"):
+            self.instance.api_key = key
+        return super().save(commit)
+
+
+def _test(connection: BrokerConnection, by: Actor, reason: str) -> str:
+    try:
+        result = test_connection(connection)
+    except BrokerError as failure:
+        raise ConflictError(f"The broker could not be reached: {failure}") from failure
+    units = ", ".join(f"{unit} ({name})" for unit, name in result.units.items()) or "none"
+    return f"The broker answered in {result.latency_ms} ms. Units that our key sees: {units}."
+
+
+@admin.register(BrokerConnection)
+class BrokerConnectionAdmin(ModelAdmin[BrokerConnection]):
+    form = ConnectionForm
+    list_display = ("name", "base_url", "state", "groups_count", "deadline_seconds", "updated_at")
+    list_filter = ("is_enabled",)
+    search_fields = ("name", "base_url")
+    empty_text = "Add the broker's address and API key; then its account groups can be added."
+    fieldsets = (
+        (None, {"fields": (("name", "is_enabled"), "base_url", ("new_api_key", "key_header"))}),
+        ("Patience", {"fields": (("deadline_seconds", "settle_seconds", "quarantine_seconds"),)}),
+    )
+    buttons = (
+        Button(
+            name="test",
+            text="Test connection",
+            explanation="Asks the broker for a ping and its list of units. Nothing is changed there or here.",
+            run=_test,
+            variant="primary",
+            icon="network_check",
+            asks_reason=False,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[BrokerConnection]:
+        return super().get_queryset(request).annotate(groups_total=count_of(BrokerConnection, "groups"))
+
+    @display(description="state", ordering="is_enabled")
+    def state(self, connection: BrokerConnection) -> str:
+        return label("enabled", Colour.GREEN) if connection.is_enabled else label("switched off", Colour.ORANGE)
+
+    @display(description="groups", ordering="groups_total")
+    def groups_count(self, connection: Any) -> int:
+        return int(connection.groups_total)

@@ -1,0 +1,55 @@
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from brokers.admin import colours
+from brokers.models import AccountGroup
+from propdesk.lib.admin import (
+    ChoicesFilter,
+    ModelAdmin,
+    RelatedFilter,
+    count_of,
+    display,
+    link_column,
+    money_column,
+    number_column,
+    status_column,
+)
+
+# What accounts and running challenges rely on: fixed once the first account was ordered.
+FIXED = ("connection", "mode", "currency", "unit")
+
+
+@admin.register(AccountGroup)
+class AccountGroupAdmin(ModelAdmin[AccountGroup]):
+    list_display = (
+        "name",
+        status_column(colours.MODE, "mode", "mode"),
+        "currency",
+        money_column("default_deposit", currency="currency"),
+        "broker_group",
+        number_column("unit"),
+        link_column("connection"),
+        "used_by",
+        "is_enabled",
+    )
+    list_select_related = ("connection",)
+    list_filter = (("mode", ChoicesFilter), ("connection", RelatedFilter), "currency", "is_enabled")
+    search_fields = ("name", "broker_group", "unit")
+    empty_text = "Add a group for every trading group at the broker that programs should open accounts in."
+    fieldsets = (
+        (None, {"fields": (("name", "is_enabled"), ("mode", "currency"), "default_deposit")}),
+        ("At the broker", {"fields": ("connection", ("broker_group", "unit"))}),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[AccountGroup]:
+        return super().get_queryset(request).annotate(phases_total=count_of(AccountGroup, "phases"))
+
+    def get_readonly_fields(self, request: HttpRequest, obj: AccountGroup | None = None) -> tuple[Any, ...]:
+        return FIXED if obj is not None and obj.orders.exists() else ()
+
+    @display(description="used by", ordering="phases_total")
+    def used_by(self, group: Any) -> str:
+        return f"{group.phases_total} phases" if group.phases_total != 1 else "1 phase"

@@ -1,0 +1,148 @@
+"""The bases of every admin page in PropDesk."""
+
+from collections.abc import Sequence
+from typing import Any, Generic, TypeVar
+
+from django.contrib import messages
+from django.contrib.admin.utils import flatten_fieldsets, unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import DecimalField, Model
+from django.forms import ChoiceField, Field
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+
+from propdesk.lib.actors import Actor
+from propdesk.lib.admin import theme
+from propdesk.lib.admin.buttons import Button, NoReasonForm, ReasonForm
+from propdesk.lib.admin.panels import Panel
+from propdesk.lib.mng.errors import CodedError
+from propdesk.lib.money import CURRENCY_DECIMALS
+from propdesk.lib.transitions import IllegalTransition
+
+M = TypeVar("M", bound=Model)
+CURRENCY_FIELDS = ("currency", "price_currency")
+CURRENCIES = [(code, code) for code in sorted(CURRENCY_DECIMALS)]
+
+
+class ModelAdmin(theme.ModelAdmin[M], Generic[M]):
+    """A page with panels around the form, and buttons for what may happen to the record."""
+
+    # Records are changed one at a time, each with its reason: no bulk actions.
+    actions = None
+    list_filter_submit = True
+    list_per_page = 50
+    show_full_result_count = False
+    compressed_fields = False
+    buttons: Sequence[Button] = ()
+    # What an empty list says: how the first row comes to be.
+    empty_text = ""
+
+    def panels_above(self, request: HttpRequest, row: M) -> Sequence[Panel]:
+        """Cards above the form."""
+        return ()
+
+    def panels_below(self, request: HttpRequest, row: M) -> Sequence[Panel]:
+        """Cards below the form."""
+        return ()
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Field | None:
+        if isinstance(db_field, DecimalField):
+            kwargs.setdefault("widget", theme.DecimalInput)
+        if db_field.name in CURRENCY_FIELDS:
+            return ChoiceField(choices=CURRENCIES, widget=theme.Select, help_text=db_field.help_text)
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
+
+    def render_change_form(
+        self,
+        request: HttpRequest,
+        context: dict[str, Any],
+        add: bool = False,
+        change: bool = False,
+        form_url: str = "",
+        obj: M | None = None,
+    ) -> HttpResponse:
+        if obj is not None and obj.pk:
+            context["panels_above"] = self.panels_above(request, obj)
+            context["panels_below"] = self.panels_below(request, obj)
+            context["actions_detail"] = [*context.get("actions_detail", []), *self._offered(request, obj)]
+        return super().render_change_form(request, context, add, change, form_url, obj)
+
+    def get_urls(self) -> list[URLPattern]:
+        url = path(
+            "<path:object_id>/do/<slug:name>/",
+            self.admin_site.admin_view(self.button_view),
+            name=f"{self.opts.app_label}_{self.opts.model_name}_button",
+        )
+        return [url, *super().get_urls()]
+
+    def button_view(self, request: HttpRequest, object_id: str, name: str) -> HttpResponse:
+        """Ask (GET), then do (POST) what the button of that name does."""
+        row = self.get_object(request, unquote(object_id))
+        button = next((button for button in self.buttons if button.name == name), None)
+        if row is None or button is None:
+            raise Http404
+        if not self.has_button_permission(request, button, row):
+            raise PermissionDenied
+        page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
+        if not button.offered(row):
+            self.message_user(request, f"{button.text}: not possible for {row} as it stands now.", messages.WARNING)
+            return HttpResponseRedirect(page)
+        form = (ReasonForm if button.asks_reason else NoReasonForm)(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            self._press(request, button, row, form.cleaned_data.get("reason", ""))
+            return HttpResponseRedirect(page)
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "original": row,
+            "title": f"{button.text}: {row}",
+            "button": button,
+            "form": form,
+            "page": page,
+        }
+        return TemplateResponse(request, "admin/confirm_action.html", context)
+
+    def has_button_permission(self, request: HttpRequest, button: Button, row: M) -> bool:
+        """Buttons need the right to change the model, also where its fields are read-only."""
+        return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
+
+    def _press(self, request: HttpRequest, button: Button, row: M, reason: str) -> None:
+        try:
+            done = button.run(row, Actor.of(request.user), reason)
+        except (CodedError, IllegalTransition) as refusal:
+            self.message_user(request, str(refusal), messages.ERROR)
+        else:
+            self.log_change(request, row, f"{button.text}. {reason}".strip())
+            self.message_user(request, done, messages.SUCCESS)
+
+    def _offered(self, request: HttpRequest, row: M) -> list[dict[str, Any]]:
+        """The buttons in the shape in which the theme shows a page's actions."""
+        route = f"admin:{self.opts.app_label}_{self.opts.model_name}_button"
+        return [
+            {
+                "title": button.text,
+                "icon": button.icon,
+                "variant": theme.ActionVariant(button.variant),
+                "attrs": {},
+                "path": reverse(route, args=[row.pk, button.name]),
+            }
+            for button in self.buttons
+            if button.offered(row) and self.has_button_permission(request, button, row)
+        ]
+
+
+class ViewOnlyAdmin(ModelAdmin[M], Generic[M]):
+    """Ledgers and records that only services write: nothing can be added, changed or deleted here."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> list[Any]:
+        return flatten_fieldsets(self.get_fieldsets(request, obj))

@@ -1,0 +1,60 @@
+"""The admin's sidebar: every list, grouped by room, and only what the user may see."""
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.urls import reverse
+
+# group -> (title, icon, app, model)
+GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
+    "Programs": [
+        ("Programs", "inventory_2", "programs", "program"),
+        ("Program versions", "history", "programs", "programversion"),
+        ("Deleted programs", "delete_history", "programs", "deletionrecord"),
+    ],
+    "Sales": [
+        ("Purchases", "shopping_cart", "purchases", "purchase"),
+        ("Customers", "group", "purchases", "customer"),
+    ],
+    "Challenges": [
+        ("Challenges", "trophy", "challenges", "challenge"),
+        ("Enrollments", "flag", "challenges", "enrollment"),
+        ("Breaches", "gavel", "challenges", "breach"),
+        ("Daily snapshots", "calendar_month", "challenges", "dailysnapshot"),
+        ("Watched units", "monitor_heart", "challenges", "unitwatch"),
+    ],
+    "Brokers": [
+        ("Broker connections", "lan", "brokers", "brokerconnection"),
+        ("Account groups", "workspaces", "brokers", "accountgroup"),
+        ("Trading accounts", "account_balance", "brokers", "tradingaccount"),
+        ("Account orders", "assignment", "brokers", "accountorder"),
+        ("Broker operations", "swap_horiz", "brokers", "brokeroperation"),
+    ],
+    "Access": [
+        ("Users", "person", "auth", "user"),
+        ("Groups", "groups", "auth", "group"),
+        ("API tokens", "key", "access", "apitoken"),
+    ],
+}
+
+
+def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
+    """The navigation in the theme's shape; groups of which nothing may be seen are left out."""
+    front = {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}
+    groups = [{"items": [front]}]
+    for title, entries in GROUPS.items():
+        items = [
+            {"title": name, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}
+            for name, icon, app, model in entries
+            if request.user.has_module_perms(app)
+            and (request.user.has_perm(f"{app}.view_{model}") or request.user.has_perm(f"{app}.change_{model}"))
+        ]
+        if items:
+            groups.append({"title": title, "separator": True, "items": items})  # type: ignore[dict-item]
+    return groups
+
+
+def environment(request: HttpRequest) -> tuple[str, str]:
+    """The label in the page's corner: nobody should take a trial machine for the real one."""
+    return ("Production", "danger") if settings.PRODUCTION else ("Local", "info")

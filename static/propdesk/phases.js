@@ -1,0 +1,17 @@
+// The order of the phases on the page is their order in the program: before sending, every row gets its place,
+// and after a refusal the rows are put back into the order in which they were sent.
+window.addEventListener("load", () => {
+  const list = document.getElementById("phases-data");
+  if (!list) return;
+
+  const rows = () => [...list.querySelectorAll(":scope > .form-group:not(.empty-form)")];
+  const place = (row) => row.querySelector('input[name$="-phase_index"]');
+
+  const sorted = rows().sort((a, b) => (place(a).value || 99) - (place(b).value || 99));
+  const after = list.querySelector(":scope > .empty-form");
+  for (const row of sorted) list.insertBefore(row, after);
+
+  list.closest("form").addEventListener("submit", () => {
+    rows().forEach((row, index) => (place(row).value = index + 1));
+  });
+});
