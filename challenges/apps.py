@@ -1,5 +1,29 @@
+from datetime import datetime
+
 from django.apps import AppConfig
+from django.conf import settings
+
+SECONDS_A_DAY = 24 * 3600
 
 
 class ChallengesConfig(AppConfig):
     name = "challenges"
+
+    def ready(self) -> None:
+        """Tell the layers below what to call: the sweeper our jobs, program deletion our part of it."""
+        from challenges.services.deletion import remove_challenges  # noqa: PLC0415  (models are loaded by now)
+        from challenges.services.opening import advance_enrollments, open_due_challenges  # noqa: PLC0415
+        from challenges.services.partitions import make_partitions  # noqa: PLC0415
+        from challenges.services.watching import watch_due_units  # noqa: PLC0415
+        from programs.services.deletion import register_deletion  # noqa: PLC0415
+        from propdesk.lib.processes.registry import register_job  # noqa: PLC0415
+        from propdesk.lib.times import utc_now  # noqa: PLC0415
+
+        def watch(_: datetime) -> int:
+            return watch_due_units(clock=utc_now)
+
+        register_job("challenges.open", 1, lambda now: open_due_challenges(now=now))
+        register_job("challenges.advance", 1, lambda now: advance_enrollments(now=now))
+        register_job("challenges.watch", settings.MONITOR_SECONDS, watch)
+        register_job("challenges.make_partitions", SECONDS_A_DAY, lambda now: make_partitions(now=now))
+        register_deletion("challenges", remove_challenges)

@@ -1,0 +1,1 @@
+"""Opening challenges, judging them, and ending them."""

@@ -1,0 +1,92 @@
+"""Reading one unit at its broker: figures that may be judged, and what could not be read. Makes HTTP calls."""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from brokers.client.base import Broker
+from brokers.client.errors import BrokerError
+from challenges.services.gate import Reading, confirms, doubt
+
+logger = logging.getLogger(__name__)
+
+# A second reading that comes later than this says nothing about the first one.
+CONFIRM_WITHIN = timedelta(seconds=10)
+# Up to this many doubtful accounts are read again one by one, more of them by one more answer for the whole unit.
+SINGLE_READINGS = 5
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An account that is watched, with the last figures believed of it."""
+
+    login: int
+    balance: Decimal
+    equity: Decimal
+
+
+@dataclass(slots=True)
+class UnitReading:
+    """What one look at a unit gave: by login, figures with the time they were asked for, or why there are none."""
+
+    read_at: datetime
+    answered_at: datetime
+    figures: dict[int, tuple[Reading, datetime]] = field(default_factory=dict)
+    missing: dict[int, str] = field(default_factory=dict)
+
+
+def read_unit(broker: Broker, *, unit: int, accounts: Iterable[Known], clock: Clock) -> UnitReading:
+    """The believable figures of the watched accounts: one call for the unit, more only where figures are doubtful.
+
+    Figures carry the time at which they were asked for. Raises `BrokerError` when the unit cannot be read at all.
+    """
+    read_at = clock()
+    stats = broker.accounts_stats(unit=unit)
+    result = UnitReading(read_at=read_at, answered_at=clock())
+    doubtful: dict[Known, tuple[Reading, str]] = {}
+    for account in accounts:
+        if account.login not in stats:
+            result.missing[account.login] = "the broker's answer leaves this account out"
+            continue
+        reading = Reading.of(stats[account.login])
+        if why := doubt(reading, balance=account.balance, equity=account.equity):
+            doubtful[account] = (reading, why)
+        else:
+            result.figures[account.login] = (reading, read_at)
+    if doubtful:
+        _confirm(broker, unit, doubtful, result, clock)
+    return result
+
+
+def _confirm(
+    broker: Broker, unit: int, doubtful: Mapping[Known, tuple[Reading, str]], result: UnitReading, clock: Clock
+) -> None:
+    """Read doubtful accounts again; the second figures count, if they say what the first ones or the last ones said."""
+    asked_at, second = _second_readings(broker, unit, doubtful, clock)
+    in_time = clock() - result.read_at <= CONFIRM_WITHIN
+    for account, (first, why) in doubtful.items():
+        again = second.get(account.login)
+        if in_time and again and confirms(again, first=first, balance=account.balance, equity=account.equity):
+            result.figures[account.login] = (again, asked_at)
+        else:
+            result.missing[account.login] = f"{why}, and no second reading in time confirms it"
+
+
+def _second_readings(
+    broker: Broker, unit: int, doubtful: Iterable[Known], clock: Clock
+) -> tuple[datetime, dict[int, Reading]]:
+    """When they were asked for, and the second figures by login; accounts that could not be read are left out."""
+    asked_at, logins = clock(), [account.login for account in doubtful]
+    try:
+        if len(logins) > SINGLE_READINGS:
+            stats = broker.accounts_stats(unit=unit)
+        else:
+            stats = {login: broker.account_stats(unit=unit, login=login) for login in logins}
+    except BrokerError as error:
+        logger.warning("Unit %s: doubtful figures could not be read again: %s", unit, error)
+        return asked_at, {}
+    return asked_at, {login: Reading.of(stats[login]) for login in logins if login in stats}

@@ -1,0 +1,208 @@
+"""The monitor: every few seconds each broker unit with open enrollments is read once, judged and written."""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import F
+
+from brokers.client.errors import BrokerError
+from brokers.models import BrokerConnection
+from brokers.services import broker_for
+from challenges.models import Enrollment, EnrollmentState, UnitWatch
+from challenges.services.gate import is_mass_breach
+from challenges.services.judging import Judged, judge_reading
+from challenges.services.reading import Known, UnitReading, read_unit
+from challenges.services.recording import write_observations
+from challenges.services.verdicts import record_verdict
+from programs.models import ProgramVersion
+from programs.services import phase_terms
+from programs.terms import RuleTerms
+from propdesk.lib.actors import system
+
+logger = logging.getLogger(__name__)
+
+MONITOR = system("monitor")
+WORKERS = 8
+# Longer than two broker calls and the writing take. A monitor that dies with a unit in hand delays it by this much.
+LEASE = timedelta(seconds=60)
+REASONS_SHOWN = 50
+
+Clock = Callable[[], datetime]
+
+
+def watch_due_units(*, clock: Clock) -> int:
+    """Read and judge every unit that is due; how many enrollments were judged. Makes broker calls.
+
+    Several units are read at once, so that a slow broker delays only its own accounts. Monitors may run side by side.
+    """
+    _make_watches()
+    due = UnitWatch.objects.free(clock(), _tried_before(clock())).filter(connection__is_enabled=True)
+    watch_ids = list(due.values_list("pk", flat=True))
+    if len(watch_ids) < 2:
+        return sum(watch_unit(watch_id=watch_id, clock=clock) for watch_id in watch_ids)
+    with ThreadPoolExecutor(max_workers=min(WORKERS, len(watch_ids)), thread_name_prefix="monitor") as pool:
+        return sum(pool.map(lambda watch_id: _watch_in_thread(watch_id, clock), watch_ids))
+
+
+def watch_unit(*, watch_id: int, clock: Clock) -> int:
+    """Read one unit, judge its open enrollments and write what came of it; how many were judged. Makes broker calls.
+
+    Nothing happens when another monitor has the unit or has just read it. A unit that cannot be read is noted on its
+    watch and judged not at all: silence never breaches and never passes anyone.
+    """
+    now = clock()
+    claim = UnitWatch.objects.free(now, _tried_before(now)).filter(pk=watch_id)
+    if not claim.update(leased_until=now + LEASE, tried_at=now):
+        return 0
+    watch = UnitWatch.objects.select_related("connection").get(pk=watch_id)
+    try:
+        return _watch(watch, clock)
+    except BrokerError as error:
+        logger.warning("%s cannot be judged: %s", watch, error)
+        watch.last_error, watch.failing_since = str(error)[:500], watch.failing_since or now
+        watch.save(update_fields=["last_error", "failing_since"])
+        return 0
+    finally:
+        UnitWatch.objects.filter(pk=watch_id, leased_until=watch.leased_until).update(leased_until=None)
+
+
+def confirm_unit(*, watch_id: int, by: str, now: datetime, lasting: timedelta = timedelta(minutes=10)) -> None:
+    """Staff have checked the figures at the broker: enforcement goes on, and for a while many breaches are believed."""
+    UnitWatch.objects.filter(pk=watch_id).update(
+        halted_at=None, halt_reason="", confirmed_until=now + lasting, confirmed_by=by
+    )
+    logger.info("Unit watch %s confirmed by %s.", watch_id, by)
+
+
+def _watch_in_thread(watch_id: int, clock: Clock) -> int:
+    """One unit in a thread of its own. Whatever goes wrong with it must not stop the others."""
+    try:
+        return watch_unit(watch_id=watch_id, clock=clock)
+    except Exception:
+        logger.exception("Unit watch %s failed; it is tried again.", watch_id)
+        return 0
+    finally:
+        connection.close()
+
+
+def _make_watches() -> None:
+    """A watch for every unit that has open enrollments."""
+    units = (
+        Enrollment.objects.watched().values_list("account__connection", "account__group__unit").distinct().order_by()
+    )
+    watched = set(UnitWatch.objects.values_list("connection", "unit"))
+    UnitWatch.objects.bulk_create(
+        [UnitWatch(connection_id=broker, unit=unit) for broker, unit in units if (broker, unit) not in watched],
+        ignore_conflicts=True,
+    )
+
+
+def _tried_before(now: datetime) -> datetime:
+    """A second sweeper's round in between leaves the unit alone."""
+    return now - timedelta(seconds=settings.MONITOR_SECONDS / 2)
+
+
+def _watch(watch: UnitWatch, clock: Clock) -> int:
+    rows = _open_rows(watch.connection, watch.unit)
+    known = [Known(login=row.login, balance=row.last_balance, equity=row.last_equity) for row in rows]
+    reading = read_unit(broker_for(watch.connection), unit=watch.unit, accounts=known, clock=clock)
+    judged = _judge_all(rows, reading)
+    enforced = _without_held(watch, judged, reading, watched=len(rows), now=reading.read_at)
+    _write(enforced, reading, clock)
+    _report(watch, reading, watched=len(rows), judged=len(enforced))
+    return len(enforced)
+
+
+def _open_rows(broker: BrokerConnection, unit: int) -> list[EnrollmentState]:
+    """The running states of the unit's open enrollments, each with its login and where its terms are."""
+    return list(
+        EnrollmentState.objects.filter(
+            enrollment__in=Enrollment.objects.watched(),
+            enrollment__account__connection=broker,
+            enrollment__account__group__unit=unit,
+        ).annotate(
+            login=F("enrollment__account__login"),
+            version=F("enrollment__challenge__program_version"),
+            phase_index=F("enrollment__phase_index"),
+        )
+    )
+
+
+def _judge_all(rows: Iterable[EnrollmentState], reading: UnitReading) -> list[Judged]:
+    """Every account that has believable figures, judged. One that cannot be is noted and does not stop the rest."""
+    terms = _terms_of(rows)
+    keep_every = timedelta(seconds=settings.METRIC_SNAPSHOT_SECONDS)
+    judged = []
+    for row in rows:
+        if row.login not in reading.figures:
+            continue
+        figures, at = reading.figures[row.login]
+        try:
+            one = judge_reading(row, terms[row.version, row.phase_index], figures, at=at, keep_every=keep_every)
+        except Exception as error:
+            logger.exception("Enrollment %s could not be judged.", row.pk)
+            reading.missing[row.login] = f"judging failed: {error}"
+            continue
+        if one is not None:
+            judged.append(one)
+    return judged
+
+
+def _terms_of(rows: Iterable[EnrollmentState]) -> dict[tuple[int, int], RuleTerms]:
+    """The pinned rules by version and phase."""
+    wanted = {(row.version, row.phase_index) for row in rows}
+    versions = ProgramVersion.objects.in_bulk({version for version, _ in wanted})
+    return {(version, phase): phase_terms(versions[version], phase).rules for version, phase in wanted}
+
+
+def _without_held(
+    watch: UnitWatch, judged: Sequence[Judged], reading: UnitReading, *, watched: int, now: datetime
+) -> list[Judged]:
+    """What may be written. While enforcement is halted, verdicts are held back and judged again at the next reading."""
+    breaching = sum(bool(one.failing_rule) for one in judged)
+    confirmed = watch.confirmed_until is not None and now < watch.confirmed_until
+    if not confirmed and watch.halted_at is None and is_mass_breach(breaching=breaching, watched=watched):
+        watch.halted_at = now
+        watch.halt_reason = (
+            f"{breaching} of {watched} accounts broke a rule at one reading; staff must confirm the figures."
+        )
+        logger.error("%s: enforcement halted: %s", watch, watch.halt_reason)
+    if watch.halted_at is None:
+        return list(judged)
+    for one in judged:
+        if one.is_verdict:
+            reading.missing[one.row.login] = "enforcement is halted until staff confirm the figures"
+    return [one for one in judged if not one.is_verdict]
+
+
+def _write(judged: Sequence[Judged], reading: UnitReading, clock: Clock) -> None:
+    """Changed figures of the whole unit in one transaction, then each verdict in one of its own."""
+    quiet = [one for one in judged if not one.is_verdict and one.is_worth_writing]
+    with transaction.atomic():
+        write_observations(quiet)
+    for one in judged:
+        if not one.is_verdict:
+            continue
+        try:
+            record_verdict(judged=one, by=MONITOR, now=clock())
+        except Exception as error:
+            logger.exception("The verdict on enrollment %s could not be carried out; it is tried again.", one.row.pk)
+            reading.missing[one.row.login] = f"its verdict could not be carried out: {error}"
+
+
+def _report(watch: UnitWatch, reading: UnitReading, *, watched: int, judged: int) -> None:
+    """Tell staff how the unit stands."""
+    watch.last_read_at = reading.read_at
+    watch.read_seconds = (reading.answered_at - reading.read_at).total_seconds()
+    watch.accounts_watched, watch.accounts_judged = watched, judged
+    watch.last_error, watch.failing_since = "", None
+    watch.not_judged = dict(list(reading.missing.items())[:REASONS_SHOWN])
+    fields = ["last_read_at", "read_seconds", "accounts_watched", "accounts_judged"]
+    fields += ["last_error", "failing_since", "not_judged"]
+    if watch.halted_at == reading.read_at:
+        fields += ["halted_at", "halt_reason"]
+    watch.save(update_fields=fields)
