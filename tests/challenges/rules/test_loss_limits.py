@@ -83,8 +83,9 @@ def test_a_limit_that_breaks_after_the_failure_is_found_too_and_once():
 def test_the_finding_says_what_was_compared_with_what():
     (found,) = last(DAILY, reading("01-13 08:00", "94999.99")).findings
     assert found.detail == (
-        "Equity 94,999.99 is below the level 95,000.00: 5 % under the equity at the day's start (balance 100,000.00 and "
-        "equity 100,000.00 at the day's start, highest equity 100,000.00, initial balance 100,000.00)."
+        "Equity 94,999.99 is below the level 95,000.00: 5 % under the equity at the day's start "
+        "(balance 100,000.00 and equity 100,000.00 at the day's start, highest equity 100,000.00, "
+        "initial balance 100,000.00)."
     )
     assert (found.trading_day.isoformat(), found.at.isoformat()) == ("2025-01-13", "2025-01-13T08:00:00+00:00")
 
