@@ -150,7 +150,8 @@ def rows_in_string(value: Any) -> list[Fields]:
 
 
 def _figure(name: str, value: Decimal) -> Decimal:
-    if not value.is_finite() or abs(value) > LARGEST:
+    # Compared, not computed with: arithmetic overflows on an exponent of a million.
+    if not value.is_finite() or not -LARGEST <= value <= LARGEST:
         raise MalformedError(f"{name}: out of range.")
     exponent = value.as_tuple().exponent
     fine = isinstance(exponent, int) and exponent < -8

@@ -92,7 +92,7 @@ class _SecurePool(HTTPSConnectionPool):
 
 class _Adapter(HTTPAdapter):
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        super().init_poolmanager(*args, **kwargs)  # type: ignore[no-untyped-call]
+        super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = {"http": _PlainPool, "https": _SecurePool}
 
 
@@ -154,7 +154,7 @@ class Transport:
         headers = {self.key_header: self.key, "Accept": "application/json", "Accept-Encoding": "identity"}
         try:
             response = _session().request(
-                method, self.base_url.rstrip("/") + path, json=body, headers=headers, timeout=total,
+                method, self.base_url.rstrip("/") + path, json=body, headers=headers, timeout=total,  # type: ignore[arg-type]
                 allow_redirects=False, stream=True,
             )  # fmt: skip
             with response:

@@ -65,7 +65,7 @@ class BrokerOperation(models.Model):
             {Status.INTENDED, Status.IN_DOUBT, Status.DONE, Status.REFUSED, Status.CANCELLED}
         ),
     }
-    EVENTS = BrokerOperationEvent
+    EVENTS: ClassVar[type[Event]] = BrokerOperationEvent
     MONEY = (Kind.DEPOSIT, Kind.WITHDRAW)
 
     subject = models.CharField(max_length=100, help_text="What it is for, such as order:12 or purchase:7:payment.")

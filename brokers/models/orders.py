@@ -43,7 +43,7 @@ class AccountOrder(models.Model):
         Status.OPENING: frozenset({Status.READY, Status.FAILED, Status.NEEDS_REVIEW, Status.CANCELLED}),
         Status.NEEDS_REVIEW: frozenset({Status.OPENING, Status.FAILED, Status.CANCELLED}),
     }
-    EVENTS = AccountOrderEvent
+    EVENTS: ClassVar[type[Event]] = AccountOrderEvent
 
     reference = models.CharField(max_length=100, unique=True, help_text="The owner's name for it, such as purchase:12.")
     group = models.ForeignKey(AccountGroup, on_delete=models.PROTECT, related_name="orders")

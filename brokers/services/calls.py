@@ -174,7 +174,7 @@ def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool
     return True
 
 
-def _times(procedure: Procedure, work: Work, now: datetime) -> dict[str, datetime]:
+def _times(procedure: Procedure, work: Work, now: datetime) -> dict[str, Any]:
     ends = now + timedelta(seconds=work.connection.deadline_seconds)
     return {"started_at": now, "settle_at": ends + procedure.settle_after(work.connection)}
 

@@ -57,7 +57,9 @@ def claim_order(*, clock: Clock, order_id: int | None = None) -> Lease | None:
         due = due.filter(pk=order_id)
     with transaction.atomic(durable=True):
         order = due.select_for_update(of=("self",), skip_locked=True).first()
-        return order and _lease(order, seconds=order.group.connection.deadline_seconds, clock=clock, now=now)
+        if order is None:
+            return None
+        return _lease(order, seconds=order.group.connection.deadline_seconds, clock=clock, now=now)
 
 
 def claim_operation(*, clock: Clock, operation_id: int | None = None) -> Lease | None:
@@ -68,7 +70,9 @@ def claim_operation(*, clock: Clock, operation_id: int | None = None) -> Lease |
         due = due.filter(pk=operation_id)
     with transaction.atomic(durable=True):
         operation = due.select_for_update(of=("self",), skip_locked=True).first()
-        return operation and _lease(operation, seconds=operation.connection.deadline_seconds, clock=clock, now=now)
+        if operation is None:
+            return None
+        return _lease(operation, seconds=operation.connection.deadline_seconds, clock=clock, now=now)
 
 
 def _lease(row: Leased, *, seconds: int, clock: Clock, now: datetime) -> Lease:

@@ -170,7 +170,8 @@ def _finish(operation: BrokerOperation, order: AccountOrder, work: Work) -> Outc
             return Review(f"{operation.get_kind_display()}: {operation.review_reason}")
         case Status.CANCELLED:
             return Review(f"{operation.get_kind_display()} was cancelled.")
-    return Wait(operation.next_at)
+        case _:
+            return Wait(operation.next_at)
 
 
 def _intend(

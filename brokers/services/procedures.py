@@ -73,21 +73,22 @@ class MoneyMove(Procedure):
         return {"balance": str(balance), "from": "reply"}
 
     def look(self, operation: BrokerOperation, work: Work) -> Finding:
-        before, after = operation.baseline, _summary(self._transfers(operation, work))
-        count = after["count"] - before["count"]
+        before: dict[str, Any] = operation.baseline or {}
+        after = _summary(self._transfers(operation, work))
+        count: int = after["count"] - before["count"]
         moved = Decimal(after["sum"]) - Decimal(before["sum"])
         ours = operation.amount if operation.kind == Kind.DEPOSIT else -operation.amount
         evidence = {"before": before, "after": after, "from": "transfers"}
         if (count, moved) == (1, ours):
             return Finding(Verdict.DONE, evidence)
-        if (count, moved) == (0, 0):
+        if (count, moved) == (0, Decimal(0)):
             return Finding(Verdict.NOTHING, evidence)
         reason = f"{count} new transfers moved {moved:f}, where {ours:f} or nothing was expected."
         return Finding(Verdict.UNCLEAR, evidence, reason)
 
     def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
         if operation.kind == Kind.DEPOSIT:
-            TradingAccount.objects.filter(pk=operation.account_id).update(is_funded=True)
+            TradingAccount.objects.filter(operations=operation).update(is_funded=True)
 
     def _transfers(self, operation: BrokerOperation, work: Work) -> list[Transfer]:
         account = _account(operation)
@@ -125,7 +126,7 @@ class Switch(Procedure):
         )
 
     def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
-        TradingAccount.objects.filter(pk=operation.account_id).update(is_enabled=evidence["enabled"])
+        TradingAccount.objects.filter(operations=operation).update(is_enabled=evidence["enabled"])
 
 
 class Flattening(Procedure):
@@ -153,7 +154,7 @@ class Flattening(Procedure):
 
 
 def procedure_of(operation: BrokerOperation) -> Procedure:
-    match operation.kind:
+    match Kind(operation.kind):
         case Kind.CREATE:
             return Creation()
         case Kind.DEPOSIT | Kind.WITHDRAW:
@@ -162,7 +163,6 @@ def procedure_of(operation: BrokerOperation) -> Procedure:
             return Switch()
         case Kind.CLOSE_ALL:
             return Flattening()
-    raise ValueError(f"No procedure for {operation.kind!r}.")
 
 
 def sound_accounts(work: Work, *, unit: int) -> dict[int, AccountDetails]:
