@@ -15,6 +15,9 @@ from propdesk.local.keeper import server_folder, try_lock
 ROOT = Path(__file__).resolve().parent.parent.parent
 WAIT_SECONDS = 90
 
+# Keepers that this process started and others still need; dropping them would warn of a child left running.
+_outliving: list[subprocess.Popen[str]] = []
+
 
 class Lease:
     """The right to use one server of a data directory; the server runs at least as long as anybody holds one."""
@@ -32,18 +35,32 @@ class Lease:
         self._users = self._open("users")
         # Blocks while a keeper is stopping the server, which is over in a moment.
         fcntl.flock(self._users, fcntl.LOCK_SH)
-        self.url = self._join()
+        self._keeper: subprocess.Popen[str] | None = None
+        try:
+            self.url = self._join()
+        except StartError:
+            self._users.close()
+            raise
 
     def leave(self) -> None:
         """Give the lease back and, if nobody else has one, wait until the server is gone."""
         self._users.close()
+        if self._others_remain():
+            if self._keeper is not None:
+                _outliving.append(self._keeper)
+        elif self._keeper is not None:
+            self._keeper.wait()
+
+    def _others_remain(self) -> bool:
+        """Whether somebody else has a lease. If not, this returns once the server is gone."""
         deadline = time.monotonic() + 30
         while self._keeper_runs() and time.monotonic() < deadline:
             with self._open("users") as users:
                 # Shared but not alone: others still use the server. Neither: the keeper has it and is stopping.
                 if not try_lock(users, fcntl.LOCK_EX) and try_lock(users, fcntl.LOCK_SH):
-                    return
+                    return True
             time.sleep(0.03)
+        return False
 
     def keep(self) -> None:
         """Start the keeper again if it was killed; the server comes back on the same port when that is still free."""
@@ -75,7 +92,9 @@ class Lease:
     def _start_keeper(self) -> str:
         """The address, or nothing when another process was starting a keeper at the same moment."""
         durable = "durable" if self._durable else "lossy"
-        keeper = subprocess.Popen(
+        if self._keeper is not None:
+            self._keeper.wait()  # the one before, which was killed
+        self._keeper = keeper = subprocess.Popen(
             [sys.executable, "-m", "propdesk.local.keeper", self.name, str(self._data), durable],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
