@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 from programs.models import Program
 from propdesk.lib.access.permissions import CustomerSession
 from propdesk.lib.mng.errors import NotFoundError
+from propdesk.lib.times import utc_now
 from purchases.api.customers import customer_of
 from purchases.api.offers import PayerAccountRows, PreviewOutput, payer_account_json, preview_json
 from purchases.api.programs import OfferedProgram, OfferedPrograms, ProgramsInput, program_json
@@ -46,7 +47,7 @@ class PayerAccountsView(CustomerView):
     @extend_schema(responses=PayerAccountRows)
     def get(self, request: Request, program_id: int) -> Response:
         """The customer's payer accounts with their balances, and whether each can pay for this program."""
-        offers = offers_for(customer=customer_of(request), program_id=program_id)
+        offers = offers_for(customer=customer_of(request), program_id=program_id, now=utc_now())
         return Response({"rows": [payer_account_json(offer) for offer in offers]})
 
 
@@ -57,7 +58,7 @@ class PreviewView(CustomerView):
         customer = customer_of(request)
         given = PreviewInput(data=request.data)
         given.is_valid(raise_exception=True)
-        return Response(preview_json(preview(customer=customer, **given.validated_data)))
+        return Response(preview_json(preview(customer=customer, now=utc_now(), **given.validated_data)))
 
 
 def _on_sale() -> QuerySet[Program]:

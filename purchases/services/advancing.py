@@ -8,6 +8,7 @@ its work done.
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from decimal import Decimal
 
 from django.db import transaction
 
@@ -95,9 +96,13 @@ def _settle_payment(purchase: Purchase, clock: Clock) -> bool:
 
 
 def _open_account(purchase: Purchase, clock: Clock) -> bool:
-    order = purchase.account_order or _place_first_order(purchase, now=clock())
+    order = purchase.account_order
     if order is None:
-        return _wait(purchase, review_reason="The account group of its first phase no longer exists.", now=clock())
+        first = phase_terms(purchase.program_version, 1)
+        group = AccountGroup.objects.filter(name=first.account_group).first()
+        if group is None:
+            return _wait(purchase, review_reason=f"There is no account group {first.account_group}.", now=clock())
+        order = _place_order(purchase, group, deposit=first.initial_balance, now=clock())
     order = advance_order(order_id=order.pk, clock=clock)
     match order.status:
         case AccountOrder.Status.READY if order.account is not None:
@@ -115,8 +120,8 @@ def _open_account(purchase: Purchase, clock: Clock) -> bool:
         case AccountOrder.Status.FAILED | AccountOrder.Status.CANCELLED:
             return fail(
                 purchase,
-                failure_reason=order.failure_reason or "ACCOUNT_ORDER_CANCELLED",
-                detail=f"account order {order.pk} ended {order.get_status_display()}",
+                failure_reason="ACCOUNT_NOT_OPENED",
+                detail=f"account order {order.pk} is {order.get_status_display()} {order.failure_reason}".strip(),
                 by=MACHINE,
                 now=clock(),
             )
@@ -126,11 +131,8 @@ def _open_account(purchase: Purchase, clock: Clock) -> bool:
             return _wait(purchase, review_reason="", now=clock())
 
 
-def _place_first_order(purchase: Purchase, *, now: datetime) -> AccountOrder | None:
-    """Order the account of the first phase on the pinned terms; None when its group is gone."""
-    group = AccountGroup.objects.filter(name=phase_terms(purchase.program_version, 1).account_group).first()
-    if group is None:
-        return None
+def _place_order(purchase: Purchase, group: AccountGroup, *, deposit: Decimal, now: datetime) -> AccountOrder:
+    """Order the first account; the purchase knows of it in the same transaction."""
     with transaction.atomic():
         locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
         if locked.account_order is not None:
@@ -140,6 +142,7 @@ def _place_first_order(purchase: Purchase, *, now: datetime) -> AccountOrder | N
         locked.account_order = place_order(
             reference=f"purchase:{locked.pk}",
             group=group,
+            deposit=deposit,
             first_name=purchase.customer.first_name,
             last_name=purchase.customer.last_name,
             by=MACHINE,

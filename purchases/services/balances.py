@@ -2,12 +2,14 @@
 
 import logging
 from collections.abc import Callable
+from datetime import datetime
 from decimal import Decimal
 
-from brokers.services import BrokerError, read_account
+from brokers.client.errors import BrokerError
+from brokers.services import read_account
 from purchases.models import PayerAccount
 
-BalanceReader = Callable[[PayerAccount], Decimal | None]
+BalanceReader = Callable[[PayerAccount, datetime], Decimal | None]
 
 logger = logging.getLogger(__name__)
 
@@ -15,10 +17,10 @@ logger = logging.getLogger(__name__)
 READ_SECONDS = 1.0
 
 
-def read_balance(payer: PayerAccount) -> Decimal | None:
-    """The balance now, in the account's currency; None when the broker does not tell in time. Makes one HTTP call."""
+def read_balance(payer: PayerAccount, now: datetime) -> Decimal | None:
+    """The balance, in the account's currency; None when the broker does not tell in time. Makes one broker call."""
     try:
-        return read_account(account=payer.account, deadline_seconds=READ_SECONDS).balance
+        return read_account(account=payer.account, clock=lambda: now, deadline=READ_SECONDS).balance
     except BrokerError as error:
         logger.warning("The balance of payer account %s is unavailable: %s", payer.account.login, error)
         return None

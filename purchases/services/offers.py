@@ -1,11 +1,11 @@
 """What a customer can look at before buying: the same judgement as a buy, without effects."""
 
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 
 from programs.models import Program
-from propdesk.lib.mng.errors import NotFoundError
+from programs.services import ProgramNotFoundError
 from purchases.errors import SaleRefusedError
 from purchases.models import Customer, PayerAccount
 from purchases.reasons import BlockReason
@@ -28,32 +28,38 @@ class Offer:
 
 
 def preview(
-    *, customer: Customer, program_id: int, payer_login: int, balance_reader: BalanceReader = read_balance
+    *,
+    customer: Customer,
+    program_id: int,
+    payer_login: int,
+    now: datetime,
+    balance_reader: BalanceReader = read_balance,
 ) -> Offer:
-    """What a buy would say now. Raises NotFoundError for an unknown program. Makes one broker call."""
+    """What a buy would say now. Raises ProgramNotFoundError. Makes one broker call."""
     program = program_by_id(program_id)
     try:
         payer = owned_payer(customer, payer_login)
     except SaleRefusedError as refusal:
         return Offer(program=program, login=payer_login, currency="", balance=None, reason=refusal.reason)
-    return _offer(program, payer, balance_reader(payer))
+    return _offer(program, payer, balance_reader(payer, now))
 
 
-def offers_for(*, customer: Customer, program_id: int, balance_reader: BalanceReader = read_balance) -> list[Offer]:
-    """One offer for each of the customer's payer accounts. Raises NotFoundError. One broker call each, side by side."""
+def offers_for(
+    *, customer: Customer, program_id: int, now: datetime, balance_reader: BalanceReader = read_balance
+) -> list[Offer]:
+    """One offer for each of the customer's payer accounts; a broker call each.
+
+    Raises ProgramNotFoundError.
+    """
     program = program_by_id(program_id)
     payers = list(customer.payer_accounts.select_related("account__group", "account__connection").order_by("id"))
-    if not payers:
-        return []
-    with ThreadPoolExecutor(max_workers=min(8, len(payers))) as pool:
-        balances = list(pool.map(balance_reader, payers))
-    return [_offer(program, payer, balance) for payer, balance in zip(payers, balances, strict=True)]
+    return [_offer(program, payer, balance_reader(payer, now)) for payer in payers]
 
 
 def program_by_id(program_id: int) -> Program:
     program = Program.objects.filter(pk=program_id).first()
     if program is None:
-        raise NotFoundError(f"There is no program {program_id}.")
+        raise ProgramNotFoundError(program_id)
     return program
 
 

@@ -1,0 +1,77 @@
+from datetime import datetime
+
+import pytest
+
+from brokers.models import AccountOrder, BrokerOperation
+from programs.models import Program
+from programs.services import OperationsInFlightError, delete_program
+from propdesk.lib.times import utc_now
+from purchases.models import Purchase, PurchaseEvent
+from purchases.services import advance_purchase
+from tests.purchases.rooms import STAFF, Shop, advance_until
+from tests.simulator import Simulator
+
+
+def delete(shop: Shop) -> object:
+    return delete_program(program_id=shop.program.pk, by=STAFF, now=utc_now())
+
+
+def test_a_program_goes_with_its_purchases_while_payments_accounts_and_events_stay(
+    shop: Shop, simulator: Simulator
+) -> None:
+    purchase = advance_until(shop.purchase(), lambda it: it.status == Purchase.Status.ACCOUNT_CREATED)
+
+    record = delete_program(program_id=shop.program.pk, by=STAFF, now=utc_now())
+
+    assert not Purchase.objects.exists()
+    assert not Program.objects.exists()
+    assert record.counters["purchases"] == 1
+    assert record.removed["purchases"][0]["id"] == purchase.pk
+    assert PurchaseEvent.objects.filter(subject_id=purchase.pk).count() == 3
+    assert BrokerOperation.objects.filter(subject=f"purchase:{purchase.pk}:payment").exists()
+    assert AccountOrder.objects.filter(reference=f"purchase:{purchase.pk}").exists()
+
+
+def test_the_account_of_a_deleted_purchase_is_disabled_and_flattened(shop: Shop) -> None:
+    purchase = advance_until(shop.purchase(), lambda it: it.status == Purchase.Status.ACCOUNT_CREATED)
+
+    delete(shop)
+
+    ends = BrokerOperation.objects.filter(account__login=purchase.account_login, kind__in=["disable", "close_all"])
+    assert sorted(ends.values_list("kind", flat=True)) == ["close_all", "disable"]
+
+
+def test_a_program_is_not_deleted_while_a_price_is_on_its_way(shop: Shop) -> None:
+    purchase = shop.purchase()
+
+    with pytest.raises(OperationsInFlightError) as refusal:
+        delete(shop)
+
+    assert refusal.value.operation_ids == [purchase.payment_id]
+    assert Purchase.objects.get() == purchase
+
+
+def test_a_program_is_not_deleted_while_a_paid_account_is_being_opened(shop: Shop) -> None:
+    purchase = advance_until(shop.purchase(), lambda it: it.status == Purchase.Status.ACCOUNT_CREATED)
+    Purchase.objects.update(status=Purchase.Status.PAID)
+
+    with pytest.raises(OperationsInFlightError) as refusal:
+        delete(shop)
+
+    assert refusal.value.operation_ids == [purchase.payment_id]
+    assert Purchase.objects.count() == 1
+
+
+def test_purchases_that_came_to_nothing_do_not_hold_a_program(shop: Shop, simulator: Simulator) -> None:
+    purchase = shop.purchase()
+    simulator.set(shop.payer.account.login, balance=1)
+    advance_until(purchase, lambda it: it.status == Purchase.Status.FAILED)
+
+    delete(shop)
+
+    assert not Purchase.objects.exists()
+
+
+def test_advancing_a_deleted_purchase_says_so(shop: Shop, now: datetime) -> None:
+    with pytest.raises(Purchase.DoesNotExist):
+        advance_purchase(purchase_id=12345, clock=lambda: now)
