@@ -83,6 +83,8 @@ def draft_of(program: Program, data: Mapping[str, Any]) -> ProgramDraft:
         demo_group=data.get("demo_group"),
         steps_replaced=replaced,
     )
+    if isinstance(draft.fields["price"], int):
+        draft.fields["price"] = Decimal(draft.fields["price"])
     _fill_groups(draft, program.demo_group)
     names = {step.account_group for step in draft.steps}
     draft.groups = {group.name: group for group in AccountGroup.objects.filter(name__in=names)}

@@ -6,8 +6,6 @@ from typing import Any
 import pytest
 
 from programs.models import Phase, Program
-from programs.services import save_program
-from propdesk.lib.actors import Actor
 from tests.programs.calls import Mng
 from tests.programs.conftest import seed
 
@@ -99,22 +97,16 @@ def test_the_steps_of_seed_000_need_only_the_programs_demo_group(mng: Mng) -> No
     assert {name: step[name] for name in seed("aggregate_steps")["steps"][0]} == seed("aggregate_steps")["steps"][0]
 
 
-def test_the_table_of_seed_004_answers_as_printed(mng: Mng, now: datetime, by: Actor) -> None:
-    data = {
-        "brand": "default",
-        "name": "Evaluation 100K",
-        "description": "Two phase evaluation",
-        "price": 499,
-        "price_currency": "USD",
-        "sort_index": 100,
-        "steps": seed("update_request")["data"]["steps"],
-    }
-    program = save_program(data=data, by=by, now=now)
+def test_the_table_of_seed_004_answers_as_printed(mng: Mng, now: datetime) -> None:
+    created = make_seed_program(mng)
+    changes = {"id": created["program"]["id"], "steps": seed("update_request")["data"]["steps"]}
+    mng.data("MngUpdatePropProgram", changes)
+    Program.objects.update(created_at=now, updated_at=now)
 
     answer = mng.post(seed("by_filter_request")).json()
 
     expected = seed("by_filter_response_data")
-    expected["rows"][0][0] = program.pk
+    expected["rows"][0][0] = created["program"]["id"]
     assert answer == {"extID": "1", "status": 200, "data": expected}
 
 

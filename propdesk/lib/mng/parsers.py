@@ -6,7 +6,7 @@ Numbers with a fraction or an exponent become Decimals, never floats.
 
 import json
 from collections.abc import Mapping
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import IO, Any, NoReturn
 
 from rest_framework.parsers import BaseParser
@@ -80,8 +80,11 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _decimal(text: str) -> Decimal:
-    number = Decimal(text)
-    if len(text) > MAX_DIGITS or abs(number.adjusted()) > MAX_DIGITS:
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent beyond what a Decimal can hold
+        number = Decimal("Infinity")
+    if len(text) > MAX_DIGITS or not number.is_finite() or abs(number.adjusted()) > MAX_DIGITS:
         raise _refuse(f"the number {text[:MAX_DIGITS]} is out of range")
     return number
 
