@@ -1,0 +1,112 @@
+"""/healthz and /readyz."""
+
+import socket
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.db import DatabaseError
+from django.test import Client
+from django.utils import timezone
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from propdesk.lib.processes import readiness
+from propdesk.lib.processes.heartbeats import beat
+
+pytestmark = pytest.mark.django_db
+NOWHERE = "redis://127.0.0.1:1/0"
+
+
+@pytest.fixture
+def all_beating(settings: Settings) -> None:
+    settings.EXPECTED_PROCESSES = ["worker", "sweeper"]
+    for name in ("worker", "sweeper"):
+        beat(name, timezone.now())
+
+
+@pytest.fixture
+def silent_server() -> Iterator[int]:
+    """A port that accepts connections and never says a word."""
+    with socket.socket() as server:
+        server.bind(("127.0.0.1", 0))
+        server.listen()
+        yield server.getsockname()[1]
+
+
+def test_healthz_needs_nothing(client: Client, django_assert_num_queries: DjangoAssertNumQueries) -> None:
+    with django_assert_num_queries(0):
+        answer = client.get("/healthz")
+    assert (answer.status_code, answer.content) == (200, b"ok\n")
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_ready_when_every_process_beats(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "ready",
+        "checks": {"database": "ok", "migrations": "ok", "worker": "ok", "sweeper": "ok", "redis": "ok"},
+    }
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_without_redis_it_is_degraded_and_still_200(client: Client, settings: Settings) -> None:
+    settings.REDIS_URL = NOWHERE
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json()["status"] == "degraded"
+    assert answer.json()["checks"]["redis"] == "unreachable"
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_a_redis_that_hangs_is_degraded_within_a_second(client: Client, settings: Settings, silent_server: int) -> None:
+    settings.REDIS_URL = f"redis://127.0.0.1:{silent_server}/0"
+    started = timezone.now()
+    assert client.get("/readyz").json()["status"] == "degraded"
+    assert timezone.now() - started < timedelta(seconds=1.5)
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_a_process_with_an_old_heartbeat_is_missed(client: Client) -> None:
+    beat("worker", timezone.now() - timedelta(seconds=20))
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["status"] == "starting"
+    assert answer.json()["checks"]["worker"] == "no fresh heartbeat"
+    assert answer.json()["checks"]["sweeper"] == "ok"
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_a_simulator_that_is_expected_and_away_is_missed(client: Client, settings: Settings) -> None:
+    settings.EXPECTED_PROCESSES = ["worker", "sweeper", "brokersim"]
+    settings.BROKERSIM_URL = "http://127.0.0.1:1"
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["brokersim"] == "unreachable"
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_unapplied_migrations_are_missed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readiness, "_migrations", readiness._Migrations())
+    monkeypatch.setattr(readiness.MigrationExecutor, "migration_plan", lambda self, targets: [("processes", "0002")])
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["migrations"] == "unapplied migrations"
+
+
+def test_without_its_database_it_says_so(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Broken:
+        def cursor(self) -> None:
+            raise DatabaseError
+
+        def close(self) -> None:
+            """Nothing is open."""
+
+    monkeypatch.setattr(readiness, "connection", Broken())
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["checks"]["database"] == "unreachable"
+
+
+def test_only_reading_is_allowed(client: Client) -> None:
+    assert client.post("/readyz").status_code == 405
