@@ -145,7 +145,7 @@ def test_a_preview_tells_nothing_about_another_customers_account(shop: Shop) -> 
 def test_a_broker_that_does_not_answer_blocks_within_two_seconds(
     shop: Shop, client: APIClient, simulator: Simulator
 ) -> None:
-    simulator.faults({"endpoint": "account-stats", "fault": "slow", "seconds": 5})
+    simulator.faults({"endpoint": "account-stats", "fault": "delay_before", "seconds": 5})
     body = {"program_id": shop.program.pk, "payer_login": shop.payer.account.login}
     begun = time.monotonic()
 

@@ -1,14 +1,16 @@
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import pytest
+from django.db import connection, transaction
 
 from brokers.models import AccountOrder, BrokerOperation
 from programs.models import Program
 from programs.services import OperationsInFlightError, delete_program
 from propdesk.lib.times import utc_now
-from purchases.models import Purchase, PurchaseEvent
+from purchases.models import Purchase
 from purchases.services import advance_purchase
-from tests.purchases.rooms import STAFF, Shop, advance_until
+from tests.purchases.rooms import STAFF, Shop, advance_until, history
 from tests.simulator import Simulator
 
 
@@ -27,7 +29,7 @@ def test_a_program_goes_with_its_purchases_while_payments_accounts_and_events_st
     assert not Program.objects.exists()
     assert record.counters["purchases"] == 1
     assert record.removed["purchases"][0]["id"] == purchase.pk
-    assert PurchaseEvent.objects.filter(subject_id=purchase.pk).count() == 3
+    assert [to for _, to, _ in history(purchase)] == [0, 1, 2, 2]
     assert BrokerOperation.objects.filter(subject=f"purchase:{purchase.pk}:payment").exists()
     assert AccountOrder.objects.filter(reference=f"purchase:{purchase.pk}").exists()
 
@@ -60,6 +62,24 @@ def test_a_program_is_not_deleted_while_a_paid_account_is_being_opened(shop: Sho
 
     assert refusal.value.operation_ids == [purchase.payment_id]
     assert Purchase.objects.count() == 1
+
+
+def test_a_program_is_not_deleted_under_a_worker_that_holds_a_purchase(shop: Shop) -> None:
+    purchase = advance_until(shop.purchase(), lambda it: it.status == Purchase.Status.ACCOUNT_CREATED)
+
+    def delete_meanwhile() -> None:
+        try:
+            with pytest.raises(OperationsInFlightError):
+                delete(shop)
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        Purchase.objects.select_for_update().get()
+        with ThreadPoolExecutor(max_workers=1) as pool:
+            pool.submit(delete_meanwhile).result(timeout=10)
+
+    assert Purchase.objects.get() == purchase
 
 
 def test_purchases_that_came_to_nothing_do_not_hold_a_program(shop: Shop, simulator: Simulator) -> None:
