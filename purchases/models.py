@@ -98,7 +98,7 @@ class Purchase(models.Model):
         Status.ACTIVE: frozenset({Status.REFUNDED}),
         Status.FAILED: frozenset({Status.REFUNDED}),
     }
-    EVENTS = PurchaseEvent
+    EVENTS: ClassVar[type[Event]] = PurchaseEvent
 
     kind = models.CharField(max_length=10, choices=Kind.choices, default=Kind.SALE)
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="purchases")

@@ -14,6 +14,8 @@ from purchases.models import Purchase
 ACTIVE_COMMENT = "PROP_CHALLENGE_PURCHASE_ACTIVE"
 FAILED_COMMENT = "PROP_CHALLENGE_PURCHASE_FAILED"
 
+_UNFINISHED_ORDER = (AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING, AccountOrder.Status.NEEDS_REVIEW)
+
 
 def mark_active(*, purchase_id: int, by: Actor, now: datetime) -> Purchase:
     """The challenge is open: account_created becomes active. Doing it twice is a no-op.
@@ -80,12 +82,8 @@ def disable_its_account(purchase: Purchase, *, by: Actor, now: datetime) -> None
 
 
 def _require_settled(purchase: Purchase) -> None:
-    payments = BrokerOperation.objects.unfinished().filter(pk=purchase.payment_id)
-    orders = AccountOrder.objects.filter(
-        pk=purchase.account_order_id,
-        status__in=(AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING, AccountOrder.Status.NEEDS_REVIEW),
-    )
-    if payments.exists():
-        raise StillInFlightError(f"Operation {purchase.payment_id} is unfinished: the price may have been taken.")
-    if orders.exists():
-        raise StillInFlightError(f"Account order {purchase.account_order_id} is unfinished: an account may still open.")
+    payment, order = purchase.payment, purchase.account_order
+    if payment is not None and BrokerOperation.objects.unfinished().filter(pk=payment.pk).exists():
+        raise StillInFlightError(f"Operation {payment.pk} is unfinished: the price may have been taken.")
+    if order is not None and order.status in _UNFINISHED_ORDER:
+        raise StillInFlightError(f"Account order {order.pk} is unfinished: an account may still open.")

@@ -119,7 +119,7 @@ def test_a_refused_account_fails_the_purchase_and_asks_staff_for_a_refund(shop: 
 
 def test_a_payment_that_waits_for_staff_is_shown_and_goes_on_once_they_have_decided(shop: Shop) -> None:
     purchase = shop.purchase()
-    payments = BrokerOperation.objects.filter(pk=purchase.payment_id)
+    payments = BrokerOperation.objects.filter(subject=f"purchase:{purchase.pk}:payment")
     payments.update(status=BrokerOperation.Status.NEEDS_REVIEW, review_reason="two transfers of 499")
 
     purchase = advance_until(purchase, under_review)

@@ -28,7 +28,7 @@ def test_a_sale_is_written_with_the_intent_to_take_its_price(shop: Shop) -> None
     assert (sale.purchase, sale.idempotent) == (purchase, False)
     assert purchase.status == Purchase.Status.PENDING
     assert (purchase.amount, purchase.currency) == (Decimal(499), "USD")
-    assert (purchase.conversion_rate, purchase.amount_account_currency) == (1, Decimal(499))
+    assert (purchase.conversion_rate, purchase.amount_account_currency) == (Decimal(1), Decimal(499))
     assert purchase.comment == "PROP_CHALLENGE_PURCHASE_PENDING"
     assert purchase.program_version == shop.program.versions.get()
     assert purchase.account_login == 0
