@@ -66,7 +66,8 @@ class ProgramDraft:
 
     @property
     def first_evaluation(self) -> StepDraft | None:
-        return next((step for step in self.steps if step.phase_type == PhaseType.EVALUATION), None)
+        evaluation = [step for step in self.steps if step.phase_type == PhaseType.EVALUATION]
+        return min(evaluation, key=lambda step: step.phase_index, default=None)
 
 
 def draft_of(program: Program, data: Mapping[str, Any]) -> ProgramDraft:

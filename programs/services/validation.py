@@ -62,19 +62,27 @@ def _demo_group_problems(draft: ProgramDraft) -> Iterator[Problem]:
 
 
 def _order_problems(draft: ProgramDraft) -> Iterator[Problem]:
-    if not 1 <= len(draft.steps) <= MAX_STEPS:
+    count = len(draft.steps)
+    if not 1 <= count <= MAX_STEPS:
         yield Problem("steps", f"A program has 1 to {MAX_STEPS} steps.")
         return
-    for index, step in enumerate(draft.steps):
-        if step.phase_index != index + 1:
-            yield Problem(
-                f"steps[{index}].phase_index", f"Must be {index + 1}: steps count from 1 without gaps, in order."
-            )
-    funded = [index for index, step in enumerate(draft.steps) if step.phase_type == PhaseType.FUNDED]
-    for index in funded[1:]:
-        yield Problem(f"steps[{index}].phase_type", "A program has at most one funded step.")
-    if funded and funded[-1] != len(draft.steps) - 1:
-        yield Problem(f"steps[{funded[-1]}].phase_type", "The funded step must be the last one.")
+    seen: set[int] = set()
+    for position, step in enumerate(draft.steps):
+        if not 1 <= step.phase_index <= count:
+            yield Problem(f"steps[{position}].phase_index", f"Must be 1 to {count}, without gaps.")
+        elif step.phase_index in seen:
+            yield Problem(f"steps[{position}].phase_index", f"{step.phase_index} appears twice.")
+        seen.add(step.phase_index)
+    yield from _funded_problems(draft)
+
+
+def _funded_problems(draft: ProgramDraft) -> Iterator[Problem]:
+    last = max(step.phase_index for step in draft.steps)
+    funded = [(position, step) for position, step in enumerate(draft.steps) if step.phase_type == PhaseType.FUNDED]
+    for position, _ in funded[1:]:
+        yield Problem(f"steps[{position}].phase_type", "A program has at most one funded step.")
+    if len(funded) == 1 and funded[0][1].phase_index != last:
+        yield Problem(f"steps[{funded[0][0]}].phase_type", "The funded step must be the last one.")
 
 
 def _step_problems(draft: ProgramDraft, step: StepDraft, path: str) -> Iterator[Problem]:
