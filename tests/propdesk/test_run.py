@@ -52,9 +52,11 @@ class Started:
             return dict(json.load(answer))
 
     def pid_of(self, words: str) -> int:
-        """The first process of this run whose command line holds the words."""
-        found = subprocess.run(["pgrep", "-f", words], capture_output=True, text=True, check=True)
-        return int(found.stdout.split()[0])
+        """This run's own child whose command line holds the words; other runs on the machine have the same."""
+        found = subprocess.run(
+            ["pgrep", "-P", str(self.process.pid), "-f", words], capture_output=True, text=True, check=True
+        )
+        return int(found.stdout)
 
 
 @pytest.fixture
@@ -81,7 +83,7 @@ def test_a_run_starts_twice_mends_itself_and_leaves_nothing_behind(start: Callab
     for words in ("/admin/", "Sign in", "/api/docs", str(run.data / "demo.json"), f"127.0.0.1:{run.simulator_port}"):
         assert words in run.printed
 
-    os.kill(run.pid_of(f"{ROOT}/manage.py sweep$"), signal.SIGKILL)
+    os.kill(run.pid_of("manage.py sweep$"), signal.SIGKILL)
     assert wait_for(lambda: "sweeper | ended unexpectedly (signal SIGKILL)" in run.printed)
 
     second = start()
