@@ -11,11 +11,13 @@ class ChallengesConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell the layers below what to call: the sweeper our jobs, program deletion our part of it."""
+        from challenges.api.commands import COMMANDS  # noqa: PLC0415
         from challenges.services.deletion import remove_challenges  # noqa: PLC0415  (models are loaded by now)
         from challenges.services.opening import advance_enrollments, open_due_challenges  # noqa: PLC0415
         from challenges.services.partitions import make_partitions  # noqa: PLC0415
         from challenges.services.watching import watch_due_units  # noqa: PLC0415
         from programs.services.deletion import register_deletion  # noqa: PLC0415
+        from propdesk.lib.mng.commands import register_command  # noqa: PLC0415
         from propdesk.lib.processes.registry import register_job  # noqa: PLC0415
         from propdesk.lib.times import utc_now  # noqa: PLC0415
 
@@ -27,3 +29,5 @@ class ChallengesConfig(AppConfig):
         register_job("challenges.watch", settings.MONITOR_SECONDS, watch)
         register_job("challenges.make_partitions", SECONDS_A_DAY, lambda now: make_partitions(now=now))
         register_deletion("challenges", remove_challenges)
+        for command in COMMANDS:
+            register_command(command)

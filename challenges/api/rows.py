@@ -10,6 +10,7 @@ from challenges.services.standing import remaining
 from programs.services import PhaseTerms, all_phase_terms
 from propdesk.lib.times import unix
 from purchases.api.programs import program_json
+from purchases.api.purchases import purchase_json
 
 STEP_RULES = (
     "duration_days",
@@ -36,6 +37,24 @@ def challenge_json(challenge: Challenge) -> dict[str, Any]:
         "end_time": unix(challenge.ended_at),
         "created_time": unix(challenge.created_at),
         "updated_time": unix(challenge.updated_at),
+    }
+
+
+def details_json(challenge: Challenge) -> dict[str, Any]:
+    """A challenge with all that hangs on it; load it with `Challenge.objects.for_details()`."""
+    terms = {phase.phase_index: phase for phase in all_phase_terms(challenge.program_version)}
+    enrollments = challenge.enrollments.select_related("account", "running_state").order_by("id")
+    phases = [phase_json(enrollment, challenge, terms[enrollment.phase_index]) for enrollment in enrollments]
+    current = next((p for p in reversed(phases) if p["phase_index"] == challenge.current_phase_index), None)
+    breach = Breach.objects.filter(enrollment__challenge=challenge).select_related("enrollment").order_by("-id").first()
+    return {
+        "challenge": challenge_json(challenge),
+        "purchase": purchase_json(challenge.purchase),
+        "program": bought_program_json(challenge),
+        "phases": phases,
+        "current_phase": current,
+        "latest_metric": current["latest_metric"] if current else None,
+        "latest_breach": breach_json(breach) if breach else None,
     }
 
 

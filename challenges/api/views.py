@@ -5,10 +5,9 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from challenges.api.rows import bought_program_json, breach_json, challenge_json, metric_json, phase_json
+from challenges.api.rows import breach_json, challenge_json, details_json, metric_json
 from challenges.api.shapes import BreachRows, BuyOutput, ChallengeDetails, MetricRows, MetricsInput, MineOutput
 from challenges.models import Breach, Challenge, Enrollment, MetricSnapshot
-from programs.services import all_phase_terms
 from propdesk.lib.mng.errors import NotFoundError
 from propdesk.lib.times import utc_now
 from purchases.api.customers import customer_actor, customer_of
@@ -42,9 +41,10 @@ class ChallengeListView(CustomerView):
         """The customer's purchases and challenges, the newest first; a purchase may have no challenge (yet)."""
         customer = customer_of(request)
         purchases = Purchase.objects.filter(customer=customer).select_related("payer__account").order_by("-id")
+        challenges = Challenge.objects.filter(customer=customer).order_by("-id")
         body = {
             "purchases": [purchase_json(purchase) for purchase in purchases],
-            "challenges": [challenge_json(challenge) for challenge in _own(request)],
+            "challenges": [challenge_json(challenge) for challenge in challenges],
         }
         return Response(body)
 
@@ -53,22 +53,7 @@ class ChallengeView(CustomerView):
     @extend_schema(responses=ChallengeDetails)
     def get(self, request: Request, challenge_id: int) -> Response:
         """One challenge with every phase: account, latest figures, progress, levels and what remains to them."""
-        challenge = _own_challenge(request, challenge_id)
-        terms = {phase.phase_index: phase for phase in all_phase_terms(challenge.program_version)}
-        enrollments = challenge.enrollments.select_related("account", "running_state").order_by("id")
-        phases = [phase_json(enrollment, challenge, terms[enrollment.phase_index]) for enrollment in enrollments]
-        current = next((p for p in reversed(phases) if p["phase_index"] == challenge.current_phase_index), None)
-        breach = _breaches(challenge).first()
-        body = {
-            "challenge": challenge_json(challenge),
-            "purchase": purchase_json(challenge.purchase),
-            "program": bought_program_json(challenge),
-            "phases": phases,
-            "current_phase": current,
-            "latest_metric": current["latest_metric"] if current else None,
-            "latest_breach": breach_json(breach) if breach else None,
-        }
-        return Response(body)
+        return Response(details_json(_own_challenge(request, challenge_id)))
 
 
 class ChallengeMetricsView(CustomerView):
@@ -92,18 +77,8 @@ class ChallengeBreachesView(CustomerView):
         return Response({"rows": [breach_json(breach) for breach in _breaches(challenge)]})
 
 
-def _own(request: Request) -> QuerySet[Challenge]:
-    return Challenge.objects.filter(customer=customer_of(request)).order_by("-id")
-
-
 def _own_challenge(request: Request, challenge_id: int) -> Challenge:
-    challenge = (
-        _own(request)
-        .filter(pk=challenge_id)
-        .select_related("purchase__payer__account", "program", "program_version")
-        .prefetch_related("program__phases__account_group")
-        .first()
-    )
+    challenge = Challenge.objects.for_details().filter(pk=challenge_id, customer=customer_of(request)).first()
     if challenge is None:
         raise NotFoundError(f"There is no challenge {challenge_id}.")
     return challenge

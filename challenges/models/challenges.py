@@ -24,6 +24,13 @@ CHALLENGE_EDGES: dict[int, frozenset[int]] = {
 }
 
 
+class ChallengeQuerySet(models.QuerySet["Challenge"]):
+    def for_details(self) -> "ChallengeQuerySet":
+        """With everything that one challenge's page or answer shows of its surroundings."""
+        related = self.select_related("purchase__payer__account", "program", "program_version")
+        return related.prefetch_related("program__phases__account_group")
+
+
 class ChallengeEvent(Event):
     """What happened to a challenge."""
 
@@ -49,6 +56,8 @@ class Challenge(models.Model):
     ended_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
     updated_at = models.DateTimeField()
+
+    objects = ChallengeQuerySet.as_manager()
 
     class Meta:
         ordering = ("-id",)
