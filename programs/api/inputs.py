@@ -7,6 +7,7 @@ from rest_framework import serializers
 
 from programs.models import Program
 from programs.rule_fields import phase_parameters
+from programs.services.validation import MAX_STEPS
 from programs.terms import PARAMETERS, Parameter
 from propdesk.lib.mng.inputs import CommandInput, FlagField, NumberField, TextField, WholeNumberField
 
@@ -77,7 +78,7 @@ class ProgramInput(CommandInput):
     sort_index = WholeNumberField(**INT32, required=False)
     day_reset_time = WallTimeField(required=False, help_text=PARAMETERS["day_reset_time"].help)
     day_reset_timezone = TextField(max_length=64, required=False, help_text=PARAMETERS["day_reset_timezone"].help)
-    steps = StepInput(many=True, required=False)
+    steps = StepInput(many=True, max_length=MAX_STEPS, required=False)
 
 
 class CreateInput(ProgramInput):
@@ -87,7 +88,7 @@ class CreateInput(ProgramInput):
     name = TextField(max_length=128)
     price = NumberField()
     price_currency = TextField(max_length=3)
-    steps = StepInput(many=True)
+    steps = StepInput(many=True, max_length=MAX_STEPS)
 
 
 class ProgramIdInput(CommandInput):

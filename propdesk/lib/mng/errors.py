@@ -171,10 +171,16 @@ def problems_in(detail: Any, path: str = "") -> Iterator[Problem]:
     """Flatten a serializer's nested errors into problems with a path each."""
     if isinstance(detail, Mapping):
         for name, inner in detail.items():
-            yield from problems_in(inner, path if name == "non_field_errors" else f"{path}.{name}".lstrip("."))
+            yield from problems_in(inner, _below(path, name))
     elif isinstance(detail, list):
         for index, inner in enumerate(detail):
             nested = isinstance(inner, Mapping | list)
             yield from problems_in(inner, f"{path}[{index}]" if nested else path)
     else:
         yield Problem(path, str(detail))
+
+
+def _below(path: str, name: Any) -> str:
+    if name == "non_field_errors":
+        return path
+    return f"{path}[{name}]" if isinstance(name, int) else f"{path}.{name}".lstrip(".")
