@@ -1,5 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -11,7 +11,7 @@ from propdesk.lib.transitions import IllegalTransition
 from purchases.errors import StillInFlightError
 from purchases.models import Purchase
 from purchases.services import advance_due_purchases, advance_purchase, fail_purchase, mark_active
-from tests.purchases.rooms import STAFF, Shop, advance_until, history
+from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
 from tests.simulator import Simulator
 
 PENDING, PAID, CREATED, ACTIVE, FAILED = range(5)
@@ -259,14 +259,3 @@ def other_version(shop: Shop) -> int:
     return shop.program.versions.create(
         number=99, terms={"program": {}, "phases": []}, digest="x", author="test", created_at=shop.now
     ).pk
-
-
-class Later:
-    """A clock that jumps a second ahead of the real one at every reading, so that nothing has to be waited for."""
-
-    def __init__(self) -> None:
-        self.ahead = timedelta(0)
-
-    def __call__(self) -> datetime:
-        self.ahead += timedelta(seconds=1)
-        return utc_now() + self.ahead
