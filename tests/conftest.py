@@ -23,12 +23,14 @@ CHROMIUM_FLAGS = [
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """A headless Chromium of the system's own; tests that take it carry `@pytest.mark.browser`."""
-    executable = shutil.which("chromium")
+    executable = shutil.which("chromium") or shutil.which("/usr/bin/chromium")
     if executable is None:
         reason = "no Chromium on this machine (Debian: apt-get install chromium)"
         if os.environ.get("PROPDESK_REQUIRE_BROWSER") == "1":
             pytest.fail(f"{reason}, and PROPDESK_REQUIRE_BROWSER=1 asks for it")
         pytest.skip(reason)
+    # Playwright keeps a loop in this thread, for which Django would take every later query for async code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(executable_path=executable, args=CHROMIUM_FLAGS)
         yield chromium
