@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,8 +14,10 @@ from typing import Any
 
 import requests
 
+from propdesk.local.launch import free_port
+
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 60
+START_SECONDS = 90
 STOP_SECONDS = 20
 
 
@@ -78,7 +79,7 @@ def wait_until(look: Callable[[], Any], *, what: str, seconds: float = 40) -> An
 @contextmanager
 def running(data: Path, **environment: str) -> Iterator[Stack]:
     """Start everything, wait until it is ready, and stop it as Ctrl-C would."""
-    ports = {"PORT": _free_port(), "MNG_PORT": _free_port(), "BROKERSIM_PORT": _free_port()}
+    ports = {"PORT": free_port(), "MNG_PORT": free_port(), "BROKERSIM_PORT": free_port()}
     process = start(data, **{name: str(port) for name, port in ports.items()}, **environment)
     log = data / "run.log"
     try:
@@ -96,7 +97,7 @@ def start(data: Path, **environment: str) -> subprocess.Popen[bytes]:
     }
     with (data / "run.log").open("wb") as log:
         return subprocess.Popen(
-            [sys.executable, "manage.py", "run"],
+            [sys.executable, "-m", "propdesk.local"],
             cwd=ROOT,
             env={**inherited, "PROPDESK_DATA": str(data), **environment},
             stdin=subprocess.DEVNULL,
@@ -123,9 +124,3 @@ def _ready(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
         return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
     except requests.RequestException:
         return False
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
