@@ -16,6 +16,7 @@ from brokers.models import AccountOrder, BrokerOperation, TradingAccount
 from brokers.services.calls import BROKERS, PATIENCE, Work, carry_out, wait_before_retry
 from brokers.services.operations import request_disable_and_flatten
 from brokers.services.procedures import net_transfers, procedure_of, sound_accounts
+from propdesk.lib.money import as_text
 from propdesk.lib.transitions import record
 
 Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
@@ -87,10 +88,10 @@ def check_money(order: AccountOrder, work: Work) -> Outcome | None:
     if excess == 0:
         return None
     if not (order.was_in_doubt and order.deposit > 0 and excess > 0 and excess % order.deposit == 0):
-        return Review(f"The account holds {excess:+f} beside its deposit of {order.deposit:f}.")
+        return Review(f"The account holds {as_text(excess)} beside its deposit of {as_text(order.deposit)}.")
     generation = withdrawal.generation + 1 if withdrawal else 1
     if generation > MOST_GENERATIONS:
-        return Review(f"The account still holds {excess:f} too much after {withdrawal} was repeated.")
+        return Review(f"The account still holds {as_text(excess)} too much after {MOST_GENERATIONS} withdrawals.")
     _intend(order, Kind.WITHDRAW, work, generation=generation, amount=excess)
     return check_money(order, work)
 

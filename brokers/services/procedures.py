@@ -9,6 +9,7 @@ from brokers.client.errors import NoDataError, OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
 from brokers.services.passwords import new_password
+from propdesk.lib.money import as_text
 
 Kind = BrokerOperation.Kind
 # A list of a unit's accounts that holds fewer of those we know is no data (a cut or an empty list).
@@ -83,7 +84,7 @@ class MoneyMove(Procedure):
             return Finding(Verdict.DONE, evidence)
         if (count, moved) == (0, Decimal(0)):
             return Finding(Verdict.NOTHING, evidence)
-        reason = f"{count} new transfers moved {moved:f}, where {ours:f} or nothing was expected."
+        reason = f"{count} new transfers moved {as_text(moved)}, where {as_text(ours)} or nothing was expected."
         return Finding(Verdict.UNCLEAR, evidence, reason)
 
     def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
