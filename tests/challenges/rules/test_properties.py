@@ -165,6 +165,19 @@ def test_thinning_drops_what_changes_nothing():
     assert [item.equity for item in kept] == [INITIAL - minute for minute in range(1, 7)]
 
 
+def test_thinning_keeps_the_last_calendar_day_on_which_a_position_was_open():
+    rules = RuleTerms.from_mapping(
+        {"inactivity_days": 1, "day_reset_time": "17:00", "day_reset_timezone": "America/New_York"}
+    )
+    # Midnight in New York, 04:00 UTC, lies inside a trading day.
+    times = ((28, 2, False), (28, 3, False), (28, 5, False), (28, 6, True), (30, 3, True))
+    readings = [
+        Observation(at=utc(f"03-{day} {hour:02}:00"), balance=INITIAL, equity=INITIAL, flat=flat)
+        for day, hour, flat in times
+    ]
+    assert readings[2] in thinned(rules, readings)
+
+
 def levels_from_history(rules: RuleTerms, readings: list[Observation]) -> Levels:
     """The levels at the last reading, told from all readings at once, as the rules page words them."""
     today = day_start(trading_day(readings[-1].at, rules), rules)

@@ -1,6 +1,8 @@
+from decimal import Decimal
+
 import pytest
 
-from challenges.rules import deadline
+from challenges.rules import RunningState, deadline, judge
 from tests.challenges.rules.scenarios import broken, last, position, reading, run, terms, trade, utc
 
 OPEN = {"positions": (position("01-13 08:00"),)}
@@ -153,3 +155,19 @@ def test_trading_days_follow_the_programs_reset():
     rules = terms(day_reset_time="17:00", day_reset_timezone="America/New_York")
     trades = [trade("01-13 21:59"), trade("01-13 22:00"), trade("01-14 21:59")]
     assert last(rules, reading("01-15 08:00"), trades=trades).state.trading_days == 2
+
+
+def test_with_a_trade_list_a_moved_balance_alone_is_no_activity():
+    readings = (reading("01-18 08:00", 100_001, flat=True), reading("01-21 08:00", 100_001, flat=True))
+    assert last(terms(inactivity_days=5), *readings, trades=[]).status == "failed"
+
+
+def test_a_days_profit_is_compared_unrounded():
+    rules = terms(trading_day_counts="profit", trading_day_min_profit_pct=100)
+    initial = Decimal("1000000000000000.00000000000000000001")
+    counted = []
+    for profit in (initial, Decimal(10) ** 15):
+        state = RunningState.opening(initial, utc("01-13 00:00"), rules)
+        won = [trade("01-13 08:00", "01-13 09:00", profit)]
+        counted.append(judge(state, rules, reading("01-13 10:00"), won).state.trading_days)
+    assert counted == [1, 0]
