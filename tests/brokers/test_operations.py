@@ -1,0 +1,220 @@
+"""Withdrawals and taking accounts out of trading, against the real simulator."""
+
+import threading
+from decimal import Decimal
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+
+from brokers.models import BrokerOperation, TradingAccount
+from brokers.services import (
+    SubjectReusedError,
+    request_disable_and_flatten,
+    resume_operation,
+    run_due_operations,
+    run_operation,
+)
+from propdesk.lib.times import utc_now
+from tests.brokers.driving import TESTER, JumpingClock, fault, run, statuses, withdrawal
+from tests.simulator import Simulator
+
+Status = BrokerOperation.Status
+
+
+def test_a_withdrawal_takes_the_money_once(simulator: Simulator, payer: TradingAccount):
+    operation = run_operation(operation_id=withdrawal(payer).pk, clock=utc_now)
+
+    assert (operation.status, operation.attempts, operation.evidence) == (
+        Status.DONE, 1, {"balance": "9501.0", "from": "reply"},
+    )  # fmt: skip
+    assert operation.baseline == {"count": 1, "sum": "10000.00000000"}
+    at_broker = simulator.account(payer.login)
+    assert at_broker["balance"] == 9501.0
+    assert at_broker["transfers"][-1]["comment"] == "Evaluation 100K"
+    assert statuses(operation) == [Status.INTENDED, Status.CALLING, Status.DONE]
+    assert run_operation(operation_id=operation.pk, clock=utc_now).attempts == 1
+
+
+def test_the_same_subject_is_the_same_withdrawal(payer: TradingAccount):
+    assert withdrawal(payer).pk == withdrawal(payer).pk
+    with pytest.raises(SubjectReusedError):
+        withdrawal(payer, amount="500")
+    assert BrokerOperation.objects.count() == 1
+
+
+def test_more_than_there_is_is_refused_with_not_enough_funds(simulator: Simulator, payer: TradingAccount):
+    operation = run_operation(operation_id=withdrawal(payer, amount="10000.01").pk, clock=utc_now)
+    assert (operation.status, operation.error_code) == (Status.REFUSED, "NOT_ENOUGH_FUNDS")
+    assert operation.finished_at is not None
+    assert simulator.account(payer.login)["balance"] == 10000.0
+
+
+def test_another_refusal_is_told_as_such(payer: TradingAccount):
+    payer.login += 100_000
+    payer.save()
+    operation = run(withdrawal(payer))
+    # The baseline already cannot be read: nothing was sent, and staff are told.
+    assert operation.status == Status.NEEDS_REVIEW
+    assert operation.attempts == 0
+
+
+@pytest.mark.parametrize("kind", ["drop_after", "truncate_after", "error_after"])
+def test_a_withdrawal_whose_reply_is_lost_is_settled_by_the_transfers(
+    simulator: Simulator, payer: TradingAccount, kind: str
+):
+    simulator.faults(fault("withdraw", kind))
+    operation = run(withdrawal(payer))
+    assert (operation.status, operation.attempts, operation.was_in_doubt) == (Status.DONE, 1, True)
+    assert operation.evidence["from"] == "transfers"
+    assert simulator.account(payer.login)["balance"] == 9501.0
+
+
+def test_a_withdrawal_without_effect_is_repeated_after_the_quarantine(simulator: Simulator, payer: TradingAccount):
+    simulator.faults(fault("withdraw", "error_before"))
+    operation = withdrawal(payer)
+    run_operation(operation_id=operation.pk, clock=utc_now)
+    operation.refresh_from_db()
+    # Deadline 2 and quarantine 2, not settle 1: nothing later could give money back that was taken twice.
+    assert (operation.settle_at - operation.started_at).total_seconds() == 4
+    operation = run(operation)
+    assert (operation.status, operation.attempts) == (Status.DONE, 2)
+    assert simulator.account(payer.login)["balance"] == 9501.0
+
+
+def test_an_unexplained_transfer_beside_a_withdrawal_in_doubt_goes_to_review(
+    simulator: Simulator, payer: TradingAccount
+):
+    simulator.faults(fault("withdraw", "drop_after"))
+    operation = withdrawal(payer)
+    run_operation(operation_id=operation.pk, clock=utc_now)
+    body = {"accountNumber": payer.login, "unit": payer.group.unit, "amount": 5.0, "comment": "top-up"}
+    simulator.post("accounts/deposit", body)
+    operation = run(operation)
+    assert operation.status == Status.NEEDS_REVIEW
+    assert operation.review_reason == "2 new transfers moved -494.00, where -499.00 or nothing was expected."
+    assert simulator.account(payer.login)["balance"] == 9506.0
+
+
+def test_only_one_money_operation_of_an_account_is_under_way_at_a_time(simulator: Simulator, payer: TradingAccount):
+    simulator.faults(fault("withdraw", "drop_after"))
+    first, second = withdrawal(payer, subject="one"), withdrawal(payer, amount="100", subject="two")
+    run_operation(operation_id=first.pk, clock=utc_now)
+    second = run_operation(operation_id=second.pk, clock=utc_now)
+    assert (second.status, second.attempts) == (Status.INTENDED, 0)
+
+    clock = JumpingClock()
+    assert run(first, clock).status == Status.DONE
+    assert run(second, clock).status == Status.DONE
+    assert simulator.account(payer.login)["balance"] == 9401.0
+
+
+def test_the_database_refuses_a_second_money_operation_in_flight(payer: TradingAccount):
+    rows = [withdrawal(payer, subject="one"), withdrawal(payer, subject="two")]
+    BrokerOperation.objects.filter(pk=rows[0].pk).update(status=Status.IN_DOUBT)
+    with pytest.raises(IntegrityError), transaction.atomic():
+        BrokerOperation.objects.filter(pk=rows[1].pk).update(status=Status.CALLING)
+
+
+def test_two_workers_at_once_withdraw_once(simulator: Simulator, payer: TradingAccount):
+    operations = [withdrawal(payer, amount="10", subject=f"purchase:{number}") for number in range(10)]
+    barrier = threading.Barrier(2)
+
+    def work() -> None:
+        try:
+            for operation in operations:
+                barrier.wait()
+                run_operation(operation_id=operation.pk, clock=utc_now)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    clock = JumpingClock()
+    assert [run(operation, clock).status for operation in operations] == [Status.DONE] * 10
+    assert simulator.account(payer.login)["balance"] == 9900.0
+
+
+def taken_out(account: TradingAccount) -> tuple[BrokerOperation, BrokerOperation]:
+    return request_disable_and_flatten(subject="enrollment:1:close", account=account, by=TESTER, now=utc_now())
+
+
+def test_an_account_is_disabled_then_flattened_and_both_are_read_back(simulator: Simulator, payer: TradingAccount):
+    simulator.set(payer.login, equity=9000)
+    assert len(simulator.account(payer.login)["positions"]) == 1
+    disable, close_all = taken_out(payer)
+    run_operation(operation_id=disable.pk, clock=utc_now)
+
+    close_all.refresh_from_db()
+    disable.refresh_from_db()
+    assert (disable.status, close_all.status) == (Status.DONE, Status.DONE)
+    assert disable.evidence == {"enabled": False, "balance": "10000.0"}
+    assert close_all.evidence == {"balance": "9000.0", "equity": "9000.0", "margin": "0.0"}
+    at_broker = simulator.account(payer.login)
+    assert (at_broker["enabled"], at_broker["positions"], at_broker["balance"]) == (False, [], 9000.0)
+    payer.refresh_from_db()
+    assert not payer.is_enabled
+
+
+def test_asking_twice_to_take_an_account_out_is_asking_once(payer: TradingAccount):
+    assert taken_out(payer) == taken_out(payer)
+    assert BrokerOperation.objects.count() == 2
+
+
+def test_positions_are_not_closed_before_the_account_is_disabled(simulator: Simulator, payer: TradingAccount):
+    _, close_all = taken_out(payer)
+    assert run_operation(operation_id=close_all.pk, clock=utc_now).status == Status.INTENDED
+    assert close_all not in BrokerOperation.objects.due(utc_now())
+
+
+@pytest.mark.parametrize("endpoint", ["enable", "close-all-positions", "account-details", "account-stats"])
+@pytest.mark.parametrize("kind", ["error_before", "drop_after", "truncate_after", "too_many_requests"])
+def test_taking_out_goes_on_until_it_is_verified(simulator: Simulator, payer: TradingAccount, endpoint: str, kind: str):
+    simulator.set(payer.login, equity=9000)
+    simulator.faults({"endpoint": endpoint, "fault": kind, "times": 3})
+    disable, close_all = taken_out(payer)
+    clock = JumpingClock()
+    assert run(disable, clock).status == Status.DONE
+    assert run(close_all, clock).status == Status.DONE
+    at_broker = simulator.account(payer.login)
+    assert (at_broker["enabled"], at_broker["positions"]) == (False, [])
+
+
+def test_an_account_that_cannot_be_disabled_ends_in_review(simulator: Simulator, payer: TradingAccount):
+    simulator.faults({"endpoint": "enable", "fault": "error_before"})
+    disable, close_all = taken_out(payer)
+    clock = JumpingClock()
+    disable = run(disable, clock)
+    assert disable.status == Status.NEEDS_REVIEW
+    assert disable.review_reason == "Given up after 20 attempts: The account reads enabled=True."
+    assert disable.attempts == 20
+
+    simulator.faults()
+    resume_operation(operation_id=disable.pk, reason="The broker is well again.", by=TESTER, now=clock())
+    assert run(disable, clock).status == Status.DONE
+    assert run(close_all, clock).status == Status.DONE
+    assert not simulator.account(payer.login)["enabled"]
+
+
+def test_a_batch_runs_what_is_due(simulator: Simulator, payer: TradingAccount):
+    for number in range(12):
+        withdrawal(payer, amount="1", subject=f"purchase:{number}")
+    clock = JumpingClock()
+    for _ in range(50):
+        run_due_operations(clock=clock)
+        waiting = BrokerOperation.objects.open().order_by("next_at").first()
+        if waiting is None:
+            break
+        clock.jump_to(waiting.next_at)
+    assert BrokerOperation.objects.filter(status=Status.DONE).count() == 12
+    assert simulator.account(payer.login)["balance"] == 9988.0
+    assert run_due_operations(clock=clock) == 0
+
+
+def test_a_withdrawal_needs_an_amount_above_zero(payer: TradingAccount):
+    with pytest.raises(IntegrityError):
+        withdrawal(payer, amount="0")
+    assert payer.operations.count() == 0
+    assert Decimal(payer.group.default_deposit) == Decimal(100000)
