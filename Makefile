@@ -42,7 +42,7 @@ test: setup ## run all tests; ARGS="-k name" narrows them down
 	@exec $(BIN)/pytest $(ARGS)
 
 check: setup ## ruff, mypy, import contracts, migrations, production settings
-	@echo "ruff";           $(BIN)/ruff check --quiet . && $(BIN)/ruff format --check --quiet .
+	@echo "ruff";           $(BIN)/ruff check --quiet --output-format concise . && $(BIN)/ruff format --check --quiet .
 	@echo "mypy";           $(CHECK_ENV) $(BIN)/mypy .
 	@echo "import-linter";  $(CHECK_ENV) $(BIN)/lint-imports --no-logo
 	@echo "migrations";     $(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run

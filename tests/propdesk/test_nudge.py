@@ -86,8 +86,8 @@ def test_nudges_go_out_again_after_a_pause(server: str, pid: int, monkeypatch: p
 
 @pytest.mark.django_db(transaction=True)
 def test_a_nudge_waits_for_the_commit_and_dies_with_a_rollback(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(nudge_module, "nudger", lambda: sender)
     sender = Nudger(server)
+    monkeypatch.setattr(nudge_module, "nudger", lambda: sender)
     with transaction.atomic():
         nudge("challenges.open", 1)
         assert queued(server) == []

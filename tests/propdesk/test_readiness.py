@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError
+from django.db.migrations.executor import MigrationExecutor
 from django.test import Client
 from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, Settings
@@ -88,7 +89,7 @@ def test_a_simulator_that_is_expected_and_away_is_missed(client: Client, setting
 @pytest.mark.usefixtures("all_beating")
 def test_unapplied_migrations_are_missed(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readiness, "_migrations", readiness._Migrations())
-    monkeypatch.setattr(readiness.MigrationExecutor, "migration_plan", lambda self, targets: [("processes", "0002")])
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda self, targets: [("processes", "0002")])
     answer = client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json()["checks"]["migrations"] == "unapplied migrations"
