@@ -39,7 +39,7 @@ class Program(models.Model):
         Status.DISABLED: frozenset({Status.ACTIVE, Status.ARCHIVED}),
         Status.ARCHIVED: frozenset({Status.ACTIVE, Status.DISABLED}),
     }
-    EVENTS = ProgramEvent
+    EVENTS: ClassVar[type[Event]] = ProgramEvent
 
     brand = models.CharField(max_length=64, default="default", help_text="Brand namespace.")
     name = models.CharField(max_length=128, help_text="Shown to staff and customers.")
@@ -172,7 +172,7 @@ class ProgramVersion(models.Model):
         constraints = [models.UniqueConstraint(fields=["program", "number"], name="program_version_once")]
 
     def __str__(self) -> str:
-        return f"{self.program_id} v{self.number}"
+        return f"version {self.number}"
 
 
 class DeletionRecord(models.Model):

@@ -78,7 +78,9 @@ class ProgramInput(CommandInput):
     sort_index = WholeNumberField(**INT32, required=False)
     day_reset_time = WallTimeField(required=False, help_text=PARAMETERS["day_reset_time"].help)
     day_reset_timezone = TextField(max_length=64, required=False, help_text=PARAMETERS["day_reset_timezone"].help)
-    steps = StepInput(many=True, max_length=MAX_STEPS, required=False)
+    steps: serializers.BaseSerializer[Any] = serializers.ListSerializer(
+        child=StepInput(), max_length=MAX_STEPS, required=False
+    )
 
 
 class CreateInput(ProgramInput):
@@ -88,7 +90,7 @@ class CreateInput(ProgramInput):
     name = TextField(max_length=128)
     price = NumberField()
     price_currency = TextField(max_length=3)
-    steps = StepInput(many=True, max_length=MAX_STEPS)
+    steps: serializers.BaseSerializer[Any] = serializers.ListSerializer(child=StepInput(), max_length=MAX_STEPS)
 
 
 class ProgramIdInput(CommandInput):

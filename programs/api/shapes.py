@@ -87,4 +87,5 @@ def json_value(value: Any) -> Any:
             return value.isoformat("seconds" if value.second else "minutes")
         case Mapping() | None | bool() | int() | str():
             return value
-    raise TypeError(f"{type(value).__name__} has no JSON form")
+        case _:
+            raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -1,6 +1,6 @@
 """`/api/v1/programs/`: the same commands as a REST resource, for staff sessions."""
 
-from typing import Any
+from typing import Any, cast
 
 import django_filters
 from drf_spectacular.utils import extend_schema
@@ -22,7 +22,7 @@ from propdesk.lib.mng.table import TableInput
 from propdesk.lib.times import utc_now
 
 
-class ProgramFilter(django_filters.FilterSet):
+class ProgramFilter(django_filters.FilterSet):  # type: ignore[misc]
     name = django_filters.CharFilter(lookup_expr="icontains", help_text="Part of the name, in any case.")
     price_min = django_filters.NumberFilter("price", "gte")
     price_max = django_filters.NumberFilter("price", "lte")
@@ -77,5 +77,6 @@ class ProgramViewSet(viewsets.ViewSet):
 
 
 def _run(command: Command, request: Request, data: Any) -> dict[str, Any]:
-    token: ApiToken = request.auth
+    # `StaffSession` has seen to it that there is one.
+    token = cast("ApiToken", request.auth)
     return command.execute(data, Caller.of(token, now=utc_now()))

@@ -651,9 +651,7 @@ class Migration(migrations.Migration):
                         name="phase_max_trading_days_allowed",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(
-                            ("duration_days__gte", Decimal(0)), ("duration_days__lte", Decimal(100000))
-                        ),
+                        condition=models.Q(("duration_days__gte", Decimal(0)), ("duration_days__lte", Decimal(100000))),
                         name="phase_duration_days_allowed",
                     ),
                     models.CheckConstraint(
@@ -674,9 +672,7 @@ class Migration(migrations.Migration):
                         name="phase_inactivity_days_allowed",
                     ),
                     models.CheckConstraint(
-                        condition=models.Q(
-                            ("max_positions__gte", Decimal(0)), ("max_positions__lte", Decimal(100000))
-                        ),
+                        condition=models.Q(("max_positions__gte", Decimal(0)), ("max_positions__lte", Decimal(100000))),
                         name="phase_max_positions_allowed",
                     ),
                     models.CheckConstraint(

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from django.http import HttpResponse
 from django.test import Client
 
 
@@ -13,11 +12,11 @@ class Mng:
     client: Client
     secret: str
 
-    def post(self, body: Any, **headers: str) -> HttpResponse:
+    def post(self, body: Any, **headers: Any) -> Any:
         """The body as it is when it is bytes or text, else as JSON."""
         content = body if isinstance(body, bytes | str) else json.dumps(body)
         headers = {"HTTP_AUTHORIZATION": f"Bearer {self.secret}", **headers}
-        return self.client.post("/api/v1/mng", content, content_type="application/json", **headers)  # type: ignore[arg-type]
+        return self.client.post("/api/v1/mng", content, content_type="application/json", **headers)
 
     def __call__(self, command: str, data: Any = None, **envelope: Any) -> dict[str, Any]:
         """The answer's document; its status must be the HTTP status."""

@@ -43,4 +43,4 @@ def with_step(index: int, **changes: Any) -> dict[str, Any]:
 def everything() -> dict[str, list[Any]]:
     """Every row that a save writes, to see that a refused one wrote nothing."""
     return {model.__name__: list(model.objects.order_by("id").values())
-            for model in (Program, Phase, ProgramVersion, ProgramEvent)}  # type: ignore[attr-defined]  # fmt: skip
+            for model in (Program, Phase, ProgramVersion, ProgramEvent)}  # fmt: skip

@@ -24,8 +24,7 @@ def program(groups: Any) -> Program:
 
 def refuses(table: str, assignment: str, constraint: str, *, where: str = "true") -> None:
     with pytest.raises(DatabaseError, match=constraint), transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(f"UPDATE {table} SET {assignment} WHERE {where}")
-        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        cursor.execute(f"UPDATE {table} SET {assignment} WHERE {where}; SET CONSTRAINTS ALL IMMEDIATE")
 
 
 def bounded() -> list[Parameter]:

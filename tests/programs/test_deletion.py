@@ -55,7 +55,7 @@ def test_the_record_keeps_counters_and_a_full_copy() -> None:
     assert record.removed["programs"][0]["price"] == "499.00000000"
     assert [phase["name"] for phase in record.removed["phases"]] == ["Evaluation", "Funded"]
     assert record.removed["versions"][0]["terms"]["program"]["name"] == "Evaluation 100K"
-    assert not any(model.objects.exists() for model in (Program, Phase, ProgramVersion))  # type: ignore[attr-defined]
+    assert not any(model.objects.exists() for model in (Program, Phase, ProgramVersion))
 
 
 def test_events_outlive_the_program() -> None:

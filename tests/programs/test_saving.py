@@ -16,6 +16,9 @@ NOW = datetime(2026, 5, 7, 12, 0, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=5)
 BY = Actor("anna", 1)
 
+BOTH_GROUPS = ["steps[0].account_group", "steps[1].account_group"]
+FUNDED_FIRST = {**TWO_STEPS, "steps": [{**FUNDED, "phase_index": 1}, {**EVALUATION, "phase_index": 2}]}
+
 pytestmark = pytest.mark.usefixtures("groups")
 
 
@@ -39,7 +42,8 @@ def test_a_program_is_saved_with_its_steps_its_defaults_and_an_event() -> None:
     assert (program.status, program.phases_count, program.demo_group, program.version) == (0, 2, "PROP_DEMO_USD", 1)
     assert (program.day_reset_time, program.day_reset_timezone) == (time(0, 0), "UTC")
     first, second = program.phases.all()
-    assert (first.max_daily_loss_pct, first.daily_loss_base, first.early_warning_pct) == (5, "day_start_equity", 80)
+    assert (first.max_daily_loss_pct, first.early_warning_pct) == (Decimal(5), Decimal(80))
+    assert (first.daily_loss_base, first.breach_when) == ("day_start_equity", "below")
     assert (first.total_loss_lock_pct, first.max_open_lots, first.weekend_cutoff) == (None, None, time(20, 0))
     assert (second.phase_type, second.profit_split) == (1, Decimal("0.8"))
     event = ProgramEvent.objects.get()
@@ -54,7 +58,7 @@ def test_an_update_changes_only_what_it_names() -> None:
 
     program.refresh_from_db()
     assert (program.name, program.description, program.sort_index) == ("Renamed", "Two phases", 7)
-    assert (program.price, program.created_at, program.updated_at) == (499, NOW, LATER)
+    assert (program.price, program.created_at, program.updated_at) == (Decimal(499), NOW, LATER)
     assert list(program.phases.values_list("id", flat=True)) == steps
 
 
@@ -157,8 +161,8 @@ def test_a_funded_only_program_has_an_empty_demo_group() -> None:
         ({**TWO_STEPS, "price": Decimal("NaN")}, ["price"]),
         ({**TWO_STEPS, "price": Decimal("Infinity")}, ["price"]),
         ({**TWO_STEPS, "price": Decimal("1e30")}, ["price"]),
-        ({**TWO_STEPS, "price_currency": "XXX"}, ["price_currency", "steps[0].account_group", "steps[1].account_group"]),
-        ({**TWO_STEPS, "price_currency": "EUR"}, ["steps[0].account_group", "steps[1].account_group"]),
+        ({**TWO_STEPS, "price_currency": "XXX"}, ["price_currency", *BOTH_GROUPS]),
+        ({**TWO_STEPS, "price_currency": "EUR"}, BOTH_GROUPS),
         ({**TWO_STEPS, "day_reset_timezone": "Mars/Olympus"}, ["day_reset_timezone"]),
         ({**TWO_STEPS, "steps": []}, ["steps"]),
         ({**TWO_STEPS, "steps": [EVALUATION] * 21}, ["steps"]),
@@ -170,7 +174,7 @@ def test_a_funded_only_program_has_an_empty_demo_group() -> None:
         (with_step(0, name=" "), ["steps[0].name"]),
         (with_step(0, phase_type=2), ["steps[0].phase_type"]),
         (with_step(0, phase_type=1, account_group="PROP_REAL_USD"), ["steps[1].phase_type"]),
-        ({**TWO_STEPS, "steps": [{**FUNDED, "phase_index": 1}, {**EVALUATION, "phase_index": 2}]}, ["steps[0].phase_type"]),
+        (FUNDED_FIRST, ["steps[0].phase_type"]),
         (with_step(0, account_group=...), ["steps[0].account_group"]),
         (with_step(1, account_group=...), ["steps[1].account_group"]),
         (with_step(0, account_group="NOWHERE"), ["steps[0].account_group"]),

@@ -19,7 +19,7 @@ def without_times(item: dict[str, Any]) -> dict[str, Any]:
 def make_seed_program(mng: Mng) -> dict[str, Any]:
     """The program as it stands before the update that seed 001 prints."""
     steps = seed("update_request")["data"]["steps"][:1]
-    return mng.data(
+    created: dict[str, Any] = mng.data(
         "MngCreatePropProgram",
         {
             "brand": "default",
@@ -30,7 +30,8 @@ def make_seed_program(mng: Mng) -> dict[str, Any]:
             "sort_index": 100,
             "steps": steps,
         },
-    )  # type: ignore[no-any-return]
+    )
+    return created
 
 
 def test_the_update_of_seed_001_answers_as_printed(mng: Mng) -> None:

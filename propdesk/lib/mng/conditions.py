@@ -76,14 +76,16 @@ def _read_order(columns: Mapping[str, Column], index: int, entry: Any) -> tuple[
                 return _column(columns, name).name, direction == "desc"
             except ValueError as error:
                 raise InvalidDataError.at(f"orderBy[{index}]", str(error)) from None
-    raise InvalidDataError.at(f"orderBy[{index}]", 'Expected [field, "asc"] or [field, "desc"].')
+        case _:
+            raise InvalidDataError.at(f"orderBy[{index}]", 'Expected [field, "asc"] or [field, "desc"].')
 
 
 def _compare(columns: Mapping[str, Column], entry: Any) -> Condition:
     match entry:
         case [str() as name, str() as operator, value]:
             return _comparison(_column(columns, name), operator, value)
-    raise ValueError("Expected [field, operator, value].")
+        case _:
+            raise ValueError("Expected [field, operator, value].")
 
 
 def _compare_not(columns: Mapping[str, Column], entry: Any) -> Condition:
@@ -111,7 +113,8 @@ def _between(columns: Mapping[str, Column], entry: Any, *, negated: bool) -> Con
         case [str() as name, [low, high]]:
             column = _column(columns, name)
             return Condition(name, "range", (_typed(column, low), _typed(column, high)), negated)
-    raise ValueError("Expected [field, [from, to]].")
+        case _:
+            raise ValueError("Expected [field, [from, to]].")
 
 
 _READERS: dict[str, Callable[[Mapping[str, Column], Any], Condition]] = {
@@ -150,6 +153,8 @@ def _typed(column: Column, value: Any) -> Any:
             return value
         case "double", int() | Decimal():
             return Decimal(value)
+        case _:
+            pass
     raise ValueError(f"{column.name} is of type {column.kind}; {_shown(value)} is not.")
 
 

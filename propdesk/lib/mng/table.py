@@ -71,7 +71,7 @@ class Table:
         conditions = read_conditions(self._columns, request)
         read_order(self._columns, request)
         named = {column.name: column.source for column in self._columns.values() if not isinstance(column.source, str)}
-        matching = queryset.alias(**{_alias(name): source for name, source in named.items()})
+        matching: QuerySet[Any] = queryset.alias(**{_alias(name): source for name, source in named.items()})
         for condition in conditions:
             matching = matching.filter(condition.q(_path(self._columns[condition.field])))
         return matching
