@@ -43,7 +43,7 @@ class Challenge(models.Model):
 
     Status = ChallengeStatus
     EDGES: ClassVar = CHALLENGE_EDGES
-    EVENTS = ChallengeEvent
+    EVENTS: ClassVar[type[Event]] = ChallengeEvent
 
     purchase = models.OneToOneField(Purchase, on_delete=models.PROTECT, related_name="challenge")
     program = models.ForeignKey(Program, on_delete=models.PROTECT, related_name="challenges")

@@ -31,7 +31,7 @@ class Enrollment(models.Model):
 
     Status = ChallengeStatus
     EDGES: ClassVar = CHALLENGE_EDGES
-    EVENTS = EnrollmentEvent
+    EVENTS: ClassVar[type[Event]] = EnrollmentEvent
 
     challenge = models.ForeignKey(Challenge, on_delete=models.PROTECT, related_name="enrollments")
     predecessor = models.OneToOneField(

@@ -68,13 +68,17 @@ def _casts(model: type[models.Model], names: Sequence[str]) -> str:
 
 
 def _field(model: type[models.Model], name: str) -> Any:
-    field = model._meta.get_field(name)
+    """The field whose type the values have: a key of another table has the type of that table's key."""
+    field = _own_field(model, name)
     return field.target_field if isinstance(field, models.ForeignKey) else field
 
 
+def _own_field(model: type[models.Model], name: str) -> Any:
+    return model._meta.get_field(name)
+
+
 def _column(model: type[models.Model], name: str) -> str:
-    column = model._meta.get_field(name).column  # type: ignore[union-attr]
-    return connection.ops.quote_name(column)
+    return connection.ops.quote_name(str(_own_field(model, name).column))
 
 
 def _table(model: type[models.Model]) -> str:

@@ -40,6 +40,7 @@ KEPT_CHANGES = (
 class Judged:
     """One observation of one enrollment, and what came of it. `row` is as it was loaded, `after` as it is to be."""
 
+    login: int
     row: EnrollmentState
     before: RunningState
     observation: Observation
@@ -74,9 +75,9 @@ class Judged:
 
 
 def judge_reading(
-    row: EnrollmentState, terms: RuleTerms, reading: Reading, *, at: datetime, keep_every: timedelta
+    row: EnrollmentState, terms: RuleTerms, reading: Reading, *, login: int, at: datetime, keep_every: timedelta
 ) -> Judged | None:
-    """Judge what was read at `at`; None when the enrollment was observed at that time or later already."""
+    """Judge what was read of an account at `at`; None when it was observed at that time or later already."""
     before = row.running_state()
     if at <= before.known_at:
         return None
@@ -90,7 +91,9 @@ def judge_reading(
     judgement = judge(before, terms, observation, late_after=LATE_AFTER)
     kept = _is_kept(row, before, observation, judgement, keep_every)
     after = _after(row, terms, reading, observation, judgement, kept=kept)
-    return Judged(row=row, before=before, observation=observation, judgement=judgement, after=after, kept=kept)
+    return Judged(
+        login=login, row=row, before=before, observation=observation, judgement=judgement, after=after, kept=kept
+    )
 
 
 def _opened(row: EnrollmentState, reading: Reading) -> bool:
@@ -104,7 +107,7 @@ def _opened(row: EnrollmentState, reading: Reading) -> bool:
         return reading.is_flat is False or reading.balance != row.last_balance
     if row.last_margin is None or reading.margin is None:
         return False
-    return reading.margin > row.last_margin * MARGIN_GROWTH
+    return bool(reading.margin > row.last_margin * MARGIN_GROWTH)
 
 
 def _is_kept(

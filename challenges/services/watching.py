@@ -1,13 +1,15 @@
 """The monitor: every few seconds each broker unit with open enrollments is read once, judged and written."""
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from typing import TypeAlias, TypedDict
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
+from django_stubs_ext import WithAnnotations
 
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerConnection
@@ -32,6 +34,17 @@ LEASE = timedelta(seconds=60)
 REASONS_SHOWN = 50
 
 Clock = Callable[[], datetime]
+
+
+class Whereabouts(TypedDict):
+    """What is loaded with each running state: its account number, and where its terms are."""
+
+    login: int
+    version: int
+    phase_index: int
+
+
+WatchedState: TypeAlias = "WithAnnotations[EnrollmentState, Whereabouts]"
 
 
 def watch_due_units(*, clock: Clock) -> int:
@@ -117,7 +130,7 @@ def _watch(watch: UnitWatch, clock: Clock) -> int:
     return len(enforced)
 
 
-def _open_rows(broker: BrokerConnection, unit: int) -> list[EnrollmentState]:
+def _open_rows(broker: BrokerConnection, unit: int) -> list[WatchedState]:
     """The running states of the unit's open enrollments, each with its login and where its terms are."""
     return list(
         EnrollmentState.objects.filter(
@@ -132,7 +145,7 @@ def _open_rows(broker: BrokerConnection, unit: int) -> list[EnrollmentState]:
     )
 
 
-def _judge_all(rows: Iterable[EnrollmentState], reading: UnitReading) -> list[Judged]:
+def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judged]:
     """Every account that has believable figures, judged. One that cannot be is noted and does not stop the rest."""
     terms = _terms_of(rows)
     keep_every = timedelta(seconds=settings.METRIC_SNAPSHOT_SECONDS)
@@ -142,7 +155,8 @@ def _judge_all(rows: Iterable[EnrollmentState], reading: UnitReading) -> list[Ju
             continue
         figures, at = reading.figures[row.login]
         try:
-            one = judge_reading(row, terms[row.version, row.phase_index], figures, at=at, keep_every=keep_every)
+            rules = terms[row.version, row.phase_index]
+            one = judge_reading(row, rules, figures, login=row.login, at=at, keep_every=keep_every)
         except Exception as error:
             logger.exception("Enrollment %s could not be judged.", row.pk)
             reading.missing[row.login] = f"judging failed: {error}"
@@ -152,7 +166,7 @@ def _judge_all(rows: Iterable[EnrollmentState], reading: UnitReading) -> list[Ju
     return judged
 
 
-def _terms_of(rows: Iterable[EnrollmentState]) -> dict[tuple[int, int], RuleTerms]:
+def _terms_of(rows: Sequence[WatchedState]) -> dict[tuple[int, int], RuleTerms]:
     """The pinned rules by version and phase."""
     wanted = {(row.version, row.phase_index) for row in rows}
     versions = ProgramVersion.objects.in_bulk({version for version, _ in wanted})
@@ -175,7 +189,7 @@ def _without_held(
         return list(judged)
     for one in judged:
         if one.is_verdict:
-            reading.missing[one.row.login] = "enforcement is halted until staff confirm the figures"
+            reading.missing[one.login] = "enforcement is halted until staff confirm the figures"
     return [one for one in judged if not one.is_verdict]
 
 
@@ -191,7 +205,7 @@ def _write(judged: Sequence[Judged], reading: UnitReading, clock: Clock) -> None
             record_verdict(judged=one, by=MONITOR, now=clock())
         except Exception as error:
             logger.exception("The verdict on enrollment %s could not be carried out; it is tried again.", one.row.pk)
-            reading.missing[one.row.login] = f"its verdict could not be carried out: {error}"
+            reading.missing[one.login] = f"its verdict could not be carried out: {error}"
 
 
 def _report(watch: UnitWatch, reading: UnitReading, *, watched: int, judged: int) -> None:

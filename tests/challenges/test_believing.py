@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from brokers.client.base import AccountStats
+from brokers.client.base import AccountStats, Broker
 from brokers.models import BrokerOperation
+from brokers.services import broker_for
 from challenges.models import Breach, ChallengeStatus, Enrollment, EnrollmentState, UnitWatch
 from challenges.services import watching
 from challenges.services.watching import confirm_unit, watch_unit
@@ -22,11 +23,10 @@ Twist = Callable[[dict[int, AccountStats]], dict[int, AccountStats]]
 @pytest.fixture
 def twist(monkeypatch: pytest.MonkeyPatch) -> Callable[[Twist], None]:
     """Change what the real broker answers for a unit."""
-    real = watching.broker_for
 
     def install(change: Twist) -> None:
         class Twisted:
-            def __init__(self, broker: Any) -> None:
+            def __init__(self, broker: Broker) -> None:
                 self.broker = broker
 
             def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]:
@@ -35,7 +35,7 @@ def twist(monkeypatch: pytest.MonkeyPatch) -> Callable[[Twist], None]:
             def account_stats(self, *, unit: int, login: int) -> AccountStats:
                 return self.broker.account_stats(unit=unit, login=login)
 
-        monkeypatch.setattr(watching, "broker_for", lambda of: Twisted(real(of)))
+        monkeypatch.setattr(watching, "broker_for", lambda of: Twisted(broker_for(of)))
 
     return install
 
@@ -180,7 +180,7 @@ def test_one_account_that_cannot_be_judged_does_not_stop_the_others(firm: Firm) 
     good.refresh_from_db()
     bad.refresh_from_db()
     assert (good.status, bad.status) == (ChallengeStatus.FAILED, ChallengeStatus.ACTIVE)
-    assert list(firm.unit_watch().not_judged) == [str(bad.account.login)]
+    assert list(firm.unit_watch().not_judged) == [str(bad.challenge.account_login)]
 
 
 def _watch_in_own_connection(watch_id: int, firm: Firm) -> int:

@@ -3,15 +3,17 @@
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from typing import TypeVar, cast
 
 import pytest
 
-from brokers.client.base import AccountStats
+from brokers.client.base import AccountStats, Broker
 from brokers.client.errors import BrokerError, NoDataError
 from challenges.services.gate import Reading, confirms, doubt, is_mass_breach
 from challenges.services.reading import Known, UnitReading, read_unit
 from tests.challenges.firm import START, Clock
 
+T = TypeVar("T")
 LAST = {"balance": Decimal(100000), "equity": Decimal(100000)}
 
 
@@ -34,22 +36,22 @@ class ScriptedBroker:
     slow: timedelta = timedelta(0)
 
     def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]:
-        return self._next(self.unit_answers)
+        return given(self.unit_answers.pop(0))
 
     def account_stats(self, *, unit: int, login: int) -> AccountStats:
         self.clock.now += self.slow
-        return self._next(self.account_answers)
+        return given(self.account_answers.pop(0))
 
-    def _next(self, answers):
-        answer = answers.pop(0)
-        if isinstance(answer, BrokerError):
-            raise answer
-        return answer
+
+def given(answer: T | BrokerError) -> T:
+    if isinstance(answer, BrokerError):
+        raise answer
+    return answer
 
 
 def look(broker: ScriptedBroker, *logins: int) -> UnitReading:
     accounts = [Known(login=login, **LAST) for login in logins]
-    return read_unit(broker, unit=1, accounts=accounts, clock=broker.clock)
+    return read_unit(cast(Broker, broker), unit=1, accounts=accounts, clock=broker.clock)
 
 
 @pytest.mark.parametrize(

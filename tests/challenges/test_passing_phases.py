@@ -19,10 +19,10 @@ def pass_phase(firm: Firm, enrollment: Enrollment) -> None:
 
 def open_account(enrollment: Enrollment) -> TradingAccount:
     """Work on the order of a pending phase as brokers' workers do, until its account is ready."""
+    order = enrollment.order
     for _ in range(20):
-        order = advance_order(order_id=enrollment.order_id, clock=utc_now)
-        if order.status == AccountOrder.Status.READY:
-            assert order.account is not None
+        order = advance_order(order_id=order.pk, clock=utc_now)
+        if order.account is not None and order.status == AccountOrder.Status.READY:
             return order.account
     raise AssertionError(f"{order} is still {order.get_status_display()}")
 

@@ -1,5 +1,6 @@
 """What the tables themselves hold to."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from decimal import Decimal
 
@@ -22,7 +23,7 @@ def partition_of(metric: MetricSnapshot) -> str:
 
 
 @pytest.fixture
-def far_month(transactional_db: None):
+def far_month(transactional_db: None) -> Iterator[datetime]:
     yield datetime(2031, 11, 15, tzinfo=UTC)
     with connection.cursor() as cursor:
         for month in ("2031m11", "2031m12", "2032m01", "2032m02"):
