@@ -84,39 +84,40 @@ def deadline(started_at: datetime, terms: RuleTerms) -> datetime | None:
 
 
 def _daily_loss(state: RunningState, terms: RuleTerms, positions: Positions) -> Broken | None:
-    level = levels_of(state, terms).daily_loss
-    return _loss(
-        state,
-        terms,
-        level,
-        f"{plain(terms.max_daily_loss_pct)} %{daily_share_words(terms)} under "
-        f"{DAILY_BASE_WORDS[terms.daily_loss_base]} "
+    level, value = levels_of(state, terms).daily_loss, tested_value(state, terms)
+    if level is None or not _breaks(value, level, terms):
+        return None
+    formula = (
+        f"{plain(terms.max_daily_loss_pct)} %{daily_share_words(terms)} "
+        f"under {DAILY_BASE_WORDS[terms.daily_loss_base]} "
         f"(balance {grouped(state.day_start_balance)} and equity {grouped(state.day_start_equity)} at the day's start, "
-        f"highest equity {grouped(state.day_peak_equity)}, initial balance {grouped(state.initial_balance)})",
+        f"highest equity {grouped(state.day_peak_equity)}, initial balance {grouped(state.initial_balance)})"
     )
+    return Broken(level, value, _loss_words(value, level, formula, terms))
 
 
 def _total_loss(state: RunningState, terms: RuleTerms, positions: Positions) -> Broken | None:
-    level = levels_of(state, terms).total_loss
+    level, value = levels_of(state, terms).total_loss, tested_value(state, terms)
+    if level is None or not _breaks(value, level, terms):
+        return None
     share = " of the initial balance" if terms.total_loss_pct_of == "initial_balance" else ""
     lock = terms.total_loss_lock_pct
-    return _loss(
-        state,
-        terms,
-        level,
+    formula = (
         f"{plain(terms.max_total_loss_pct)} %{share} under {PEAK_WORDS[terms.total_loss_trail]} "
         f"({grouped(state.peak(terms))}, initial balance {grouped(state.initial_balance)}"
-        f"{'' if lock is None else f', locked at {plain(lock)} % over it'})",
+        f"{'' if lock is None else f', locked at {plain(lock)} % over it'})"
     )
+    return Broken(level, value, _loss_words(value, level, formula, terms))
 
 
-def _loss(state: RunningState, terms: RuleTerms, level: Decimal | None, formula: str) -> Broken | None:
-    value = tested_value(state, terms)
-    if level is None or value > level or (value == level and terms.breach_when == "below"):
-        return None
+def _breaks(value: Decimal, level: Decimal, terms: RuleTerms) -> bool:
+    return value < level or (value == level and terms.breach_when == "at_or_below")
+
+
+def _loss_words(value: Decimal, level: Decimal, formula: str, terms: RuleTerms) -> str:
     where = "at" if value == level else "below"
     words = TESTED_WORDS[terms.loss_tested_on].capitalize()
-    return Broken(level, value, f"{words} {grouped(value)} is {where} the level {grouped(level)}: {formula}.")
+    return f"{words} {grouped(value)} is {where} the level {grouped(level)}: {formula}."
 
 
 def _daily_profit(state: RunningState, terms: RuleTerms, positions: Positions) -> Broken | None:
