@@ -1,4 +1,4 @@
-"""Previews and payer accounts in JSON."""
+"""Previews and payer accounts in JSON. Fields: api-facts 6.2 and 6.3."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from purchases.services import Offer
 
 
 class PayerAccountRow(serializers.Serializer[Any]):
-    """Source: api-facts 6.2."""
+    """One of the customer's payer accounts, and whether it can pay."""
 
     login = serializers.IntegerField()
     currency = serializers.CharField()
@@ -24,7 +24,7 @@ class PayerAccountRows(serializers.Serializer[Any]):
 
 
 class PreviewOutput(serializers.Serializer[Any]):
-    """The first group when `can_buy`, the second when not. Source: api-facts 6.3."""
+    """Prices and balance when `can_buy`; the reason, what is needed and what there is when not."""
 
     can_buy = serializers.BooleanField()
 

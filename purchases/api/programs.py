@@ -1,4 +1,4 @@
-"""A program as customers see it."""
+"""A program as customers see it. Fields: api-facts 6.1."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ class ProgramsInput(serializers.Serializer[Any]):
 
 
 class OfferedStep(serializers.Serializer[Any]):
-    """Source: api-facts 6.1."""
+    """A phase of the program. Percentages: 5 is 5 %; amounts in the program's currency."""
 
     phase_index = serializers.IntegerField()
     phase_type = serializers.ChoiceField(choices=PhaseType.choices)
@@ -32,7 +32,7 @@ class OfferedStep(serializers.Serializer[Any]):
 
 
 class OfferedProgram(serializers.Serializer[Any]):
-    """Source: api-facts 6.1."""
+    """A program on sale."""
 
     id = serializers.IntegerField()
     brand = serializers.CharField()

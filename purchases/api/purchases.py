@@ -1,4 +1,7 @@
-"""A purchase in JSON, and what a buy or a preview takes. The buy view shows challenges, so it lives with them."""
+"""A purchase in JSON, and what a buy or a preview takes. The buy view shows challenges, so it lives with them.
+
+Fields and their order: api-facts 4.3 (V2), 6.3 and 6.4.
+"""
 
 from typing import Any
 
@@ -19,20 +22,20 @@ NEXT_ACTIONS = {
 
 
 class PreviewInput(CommandInput):
-    """Source: api-facts 6.3."""
+    """What to buy, and which of the customer's own accounts pays."""
 
     program_id = WholeNumberField(minimum=1)
     payer_login = WholeNumberField(minimum=1)
 
 
 class BuyInput(PreviewInput):
-    """Source: api-facts 6.4. The same key never makes a second purchase for the same customer."""
+    """The same key never makes a second purchase for the same customer."""
 
     idempotency_key = TextField(max_length=128, required=False, allow_blank=True, default="")
 
 
 class PurchaseOutput(serializers.Serializer[Any]):
-    """The fields of a purchase, in the documented order. Source: api-facts 4.3 (V2)."""
+    """A purchase. Times are Unix seconds."""
 
     id = serializers.IntegerField()
     program_id = serializers.IntegerField()

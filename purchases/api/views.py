@@ -25,7 +25,7 @@ class CustomerView(APIView):
 
 
 class ProgramListView(CustomerView):
-    @extend_schema(parameters=[ProgramsInput], responses=OfferedPrograms)
+    @extend_schema(operation_id="client_programs_list", parameters=[ProgramsInput], responses=OfferedPrograms)
     def get(self, request: Request) -> Response:
         """The programs on sale of a brand, by default the customer's own, in their sort order."""
         customer = customer_of(request)

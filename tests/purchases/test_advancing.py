@@ -259,3 +259,12 @@ def other_version(shop: Shop) -> int:
     return shop.program.versions.create(
         number=99, terms={"program": {}, "phases": []}, digest="x", author="test", created_at=shop.now
     ).pk
+
+
+def test_the_account_is_funded_as_the_bought_terms_say(shop: Shop, simulator: Simulator) -> None:
+    purchase = shop.purchase()
+    AccountGroup.objects.filter(name="PROP_DEMO_USD").update(default_deposit=25_000)
+
+    purchase = advance_until(purchase, created)
+
+    assert simulator.account(purchase.account_login)["balance"] == 100_000
