@@ -166,6 +166,10 @@ def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool
         return False
     try:
         baseline = procedure.baseline(operation, work)
+    except RefusedError as exc:
+        # There is no such account: the call itself would fare no better.
+        _refused(operation, now=work.clock(), message=str(exc), attempts=operation.attempts - 1)
+        return False
     except BrokerError as exc:
         _back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
         return False
@@ -228,11 +232,10 @@ def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, 
         )
 
 
-def _refused(operation: BrokerOperation, *, now: datetime, message: str) -> None:
+def _refused(operation: BrokerOperation, *, now: datetime, message: str, **changes: Any) -> None:
     code = "NOT_ENOUGH_FUNDS" if _means_no_funds(operation, message) else "BROKER_REFUSED"
-    _change(
-        operation, to=Status.REFUSED, now=now, reason=message, error_code=code, error_message=message, finished_at=now
-    )
+    changes |= {"error_code": code, "error_message": message, "finished_at": now}
+    _change(operation, to=Status.REFUSED, now=now, reason=message, **changes)
 
 
 def _means_no_funds(operation: BrokerOperation, message: str) -> bool:
@@ -244,11 +247,11 @@ def _means_no_funds(operation: BrokerOperation, message: str) -> bool:
 
 def _back(operation: BrokerOperation, *, now: datetime, reason: str, attempts: int | None = None) -> None:
     """To be called again, a little later; tried for too long already, it is given up."""
+    count = operation.attempts if attempts is None else attempts
     if now - _since(operation) > PATIENCE:
-        _review(operation, now=now, reason=f"Given up: {reason}")
+        _review(operation, now=now, reason=f"Given up: {reason}", attempts=count)
         return
     next_at = now + wait_before_retry(since=_since(operation), now=now)
-    count = operation.attempts if attempts is None else attempts
     _change(
         operation, to=Status.INTENDED, now=now, reason=reason, error_message=reason, next_at=next_at, attempts=count
     )
@@ -264,9 +267,8 @@ def _doubt(operation: BrokerOperation, *, now: datetime, reason: str) -> None:
         )  # fmt: skip
 
 
-def _review(operation: BrokerOperation, *, now: datetime, reason: str, evidence: Evidence | None = None) -> None:
+def _review(operation: BrokerOperation, *, now: datetime, reason: str, **changes: Any) -> None:
     logger.warning("%s needs review: %s", operation, reason)
-    changes = {} if evidence is None else {"evidence": evidence}
     _change(operation, to=Status.NEEDS_REVIEW, now=now, reason=reason, review_reason=reason, **changes)
 
 

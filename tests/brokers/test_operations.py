@@ -49,13 +49,20 @@ def test_more_than_there_is_is_refused_with_not_enough_funds(simulator: Simulato
     assert simulator.account(payer.login)["balance"] == 10000.0
 
 
-def test_another_refusal_is_told_as_such(payer: TradingAccount):
+def test_a_withdrawal_from_an_account_that_does_not_exist_is_refused_without_a_call(payer: TradingAccount):
     payer.login += 100_000
     payer.save()
+    operation = run_operation(operation_id=withdrawal(payer).pk, clock=utc_now)
+    assert (operation.status, operation.error_code, operation.attempts) == (Status.REFUSED, "BROKER_REFUSED", 0)
+    assert operation.baseline is None
+
+
+def test_a_withdrawal_is_not_sent_while_its_baseline_cannot_be_read(simulator: Simulator, payer: TradingAccount):
+    simulator.faults({"endpoint": "account-transfers", "fault": "truncate_after"})
     operation = run(withdrawal(payer))
-    # The baseline already cannot be read: nothing was sent, and staff are told.
-    assert operation.status == Status.NEEDS_REVIEW
-    assert operation.attempts == 0
+    assert (operation.status, operation.attempts) == (Status.NEEDS_REVIEW, 0)
+    assert operation.review_reason == "Given up: The call broke off: ProtocolError."
+    assert simulator.account(payer.login)["balance"] == 10000.0
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "truncate_after", "error_after"])
