@@ -2,7 +2,7 @@ import json
 import sys
 from argparse import ArgumentParser
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
@@ -14,7 +14,7 @@ class Command(BaseCommand):
     """Needs no server: it reads one file and prints one JSON document."""
 
     help = "Judge a JSON document of terms and observations by the rules, and print the levels and verdicts as JSON."
-    requires_system_checks: ClassVar[list[str]] = []
+    requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", metavar="FILE", help="a JSON document, or a list of them; - for standard input")

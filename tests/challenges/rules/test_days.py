@@ -5,7 +5,7 @@ import pytest
 
 from challenges.rules import judge
 from challenges.rules.days import day_start, trading_day
-from tests.challenges.rules.scenarios import INITIAL, broken, last, opening, reading, run, terms, utc
+from tests.challenges.rules.scenarios import INITIAL, broken, figures, last, opening, reading, run, terms, utc
 
 PRAGUE = terms(day_reset_timezone="Europe/Prague")
 NEW_YORK = terms(day_reset_time="17:00", day_reset_timezone="America/New_York")
@@ -94,7 +94,7 @@ def test_a_boundary_takes_the_last_state_before_it_and_not_the_first_after_it():
     judged = last(terms(), reading("01-13 23:50", 103_000, 102_000), reading("01-14 00:10", 90_000, 91_000))
     (day,) = judged.days
     assert (day.trading_day, day.ended_day) == (date(2025, 1, 14), date(2025, 1, 13))
-    assert (day.start_balance, day.start_equity) == (102_000, 103_000)
+    assert figures(day.start_balance, day.start_equity) == (102_000, 103_000)
     assert (day.boundary_at, day.taken_at) == (utc("01-14 00:00"), utc("01-13 23:50"))
 
 
@@ -105,7 +105,7 @@ def test_the_ended_day_reports_its_low_and_high():
         reading("01-14 08:00"),
     )
     (day,) = judged[-1].days
-    assert (day.ended_low_equity, day.ended_high_equity, day.start_equity) == (97_000, 101_000, 99_000)
+    assert figures(day.ended_low_equity, day.ended_high_equity, day.start_equity) == (97_000, 101_000, 99_000)
     assert judged[-1].state.day_low_equity == 99_000
     assert judged[-1].state.day_peak_equity == 100_000
 
@@ -113,7 +113,7 @@ def test_the_ended_day_reports_its_low_and_high():
 def test_every_boundary_of_a_gap_has_its_own_start():
     judged = last(terms(), reading("01-13 08:00", 101_000), reading("01-16 08:00", 95_000))
     assert [day.trading_day.day for day in judged.days] == [14, 15, 16]
-    assert {(day.start_equity, day.ended_high_equity) for day in judged.days} == {(101_000, 101_000)}
+    assert {figures(day.start_equity, day.ended_high_equity) for day in judged.days} == {(101_000, 101_000)}
 
 
 @pytest.mark.parametrize(("taken_at", "late"), [("01-13 23:58:30", False), ("01-13 23:58:29", True)])

@@ -7,7 +7,7 @@ from decimal import Decimal
 import pytest
 
 from challenges.rules import Observation, ObservationOutOfOrderError, RunningState, judge, progress
-from tests.challenges.rules.scenarios import last, opening, reading, run, terms, utc
+from tests.challenges.rules.scenarios import figures, last, opening, reading, run, terms, utc
 
 RULES = terms(max_daily_loss_pct=5, max_total_loss_pct=10, profit_target_pct=8, min_trading_days=5, max_positions=10)
 
@@ -75,13 +75,13 @@ def test_what_was_found_is_remembered_by_rule():
 def test_progress_is_the_documented_arithmetic():
     judged = last(RULES, reading("01-13 08:00", 104_500, opened=True))
     shown = progress(judged.state, RULES)
-    assert (shown.profit_pct, shown.profit_target_pct, shown.profit_target_progress_pct) == (
+    assert figures(shown.profit_pct, shown.profit_target_pct, shown.profit_target_progress_pct) == (
         Decimal("4.5"),
         8,
         Decimal("56.25"),
     )
-    assert (shown.daily_loss_pct, shown.daily_loss_limit_pct) == (0, 5)
-    assert (shown.total_loss_pct, shown.total_loss_limit_pct) == (0, 10)
+    assert figures(shown.daily_loss_pct, shown.daily_loss_limit_pct) == (0, 5)
+    assert figures(shown.total_loss_pct, shown.total_loss_limit_pct) == (0, 10)
     assert (shown.trading_days, shown.min_trading_days, shown.max_trading_days, shown.max_positions) == (1, 5, 0, 10)
 
 
@@ -111,8 +111,8 @@ def test_a_locked_level_is_reached_at_its_own_limit():
 
 def test_losses_are_shown_without_limits_too():
     shown = progress(last(terms(), reading("01-13 08:00", 97_000)).state, terms())
-    assert (shown.daily_loss_pct, shown.total_loss_pct, shown.daily_loss_limit_pct) == (3, 3, 0)
-    assert (shown.profit_pct, shown.profit_target_progress_pct) == (-3, 0)
+    assert figures(shown.daily_loss_pct, shown.total_loss_pct, shown.daily_loss_limit_pct) == (3, 3, 0)
+    assert figures(shown.profit_pct, shown.profit_target_progress_pct) == (-3, 0)
 
 
 def test_percentages_are_rounded_to_eight_decimals():

@@ -85,9 +85,8 @@ def trades(draw: st.DrawFn) -> list[Trade]:
     made = []
     for _ in range(draw(st.integers(0, 8))):
         opened_at = START + timedelta(minutes=draw(st.integers(0, 9000)))
-        closed_at = draw(
-            st.none() | st.integers(0, 3000).map(lambda wait, start=opened_at: start + timedelta(minutes=wait))
-        )
+        wait = draw(st.none() | st.integers(0, 3000))
+        closed_at = None if wait is None else opened_at + timedelta(minutes=wait)
         profit = Decimal(draw(st.integers(-300_000, 600_000))) / 100
         made.append(Trade(opened_at=opened_at, closed_at=closed_at, profit=profit, lots=Decimal(1), symbol="EURUSD"))
     return made
@@ -131,7 +130,8 @@ def test_one_by_one_through_the_database_equals_one_go(rules, readings, made):
 
 def thinned(rules: RuleTerms, readings: list[Observation]) -> list[Observation]:
     """What a store keeps that drops all it may: with the readings before a boundary or finding and after a finding."""
-    state, kept, after_finding = opening(rules, START.isoformat()), [], False
+    kept: list[Observation] = []
+    state, after_finding = opening(rules, START.isoformat()), False
     for index, item in enumerate(readings):
         judgement = judge(state, rules, item)
         if index and (judgement.days or judgement.findings) and kept[-1] is not readings[index - 1]:
