@@ -3,6 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db import models
+
 from challenges.models import DailySnapshot, EnrollmentState, MetricSnapshot
 from challenges.services.bulk import insert_rows, update_rows
 from challenges.services.judging import Judged
@@ -12,21 +14,7 @@ STATE_COLUMNS = tuple(
     for field in EnrollmentState._meta.concrete_fields
     if field.name not in {"enrollment", "initial_balance", "started_at"}
 )
-METRIC_COLUMNS = (
-    "enrollment_id",
-    "at",
-    "balance",
-    "equity",
-    "is_flat",
-    "opened",
-    "daily_loss_level",
-    "total_loss_level",
-    "profit_target_level",
-    "profit_pct",
-    "daily_loss_pct",
-    "total_loss_pct",
-    "trading_days",
-)
+METRIC_COLUMNS = tuple(field.name for field in MetricSnapshot._meta.concrete_fields if field.name != "id")
 DAY_COLUMNS = ("enrollment", "trading_day", "boundary_at", "start_balance", "start_equity", "taken_at", "is_late")
 ENDED_DAY_COLUMNS = ("low_equity", "high_equity", "close_balance", "close_equity")
 
@@ -36,13 +24,14 @@ def write_observations(judged: Sequence[Judged]) -> set[int]:
 
     An enrollment whose row is no longer as it was loaded was gone on from by another monitor: nothing of it is written.
     """
-    states = ((one.row.pk, one.row.last_at, one.row.verdict, *_state_values(one.after)) for one in judged)
+    states = ((one.row.pk, one.row.last_at, one.row.verdict, *_values(one.after, STATE_COLUMNS)) for one in judged)
     written = update_rows(
         EnrollmentState, STATE_COLUMNS, states, keys=("enrollment",), unchanged=("last_at", "verdict")
     )
     current = [one for one in judged if one.row.pk in written]
     _write_days(current)
-    insert_rows(MetricSnapshot, METRIC_COLUMNS, _metrics(current))
+    points = (point for one in current for point in kept_points(one))
+    insert_rows(MetricSnapshot, METRIC_COLUMNS, (_values(point, METRIC_COLUMNS) for point in points))
     return written
 
 
@@ -50,10 +39,6 @@ def write_first_day(row: EnrollmentState) -> None:
     """The day an enrollment starts on starts from its initial balance, in the caller's transaction."""
     start = (row.started_at, row.initial_balance, row.initial_balance, row.started_at, False)
     insert_rows(DailySnapshot, DAY_COLUMNS, [(row.pk, row.trading_day, *start)])
-
-
-def _state_values(row: EnrollmentState) -> tuple[Any, ...]:
-    return tuple(getattr(row, name) for name in STATE_COLUMNS)
 
 
 def _write_days(judged: Iterable[Judged]) -> None:
@@ -78,29 +63,37 @@ def _write_days(judged: Iterable[Judged]) -> None:
     )
 
 
-def _metrics(judged: Iterable[Judged]) -> Iterable[tuple[Any, ...]]:
-    """The kept observations; before one with findings also the observation before: evidence has neighbours."""
-    for one in judged:
-        before = one.row
-        if one.judgement.findings and before.last_at is not None and before.last_at != before.metric_at:
-            yield _metric(before, opened=False)
-        if one.kept:
-            yield _metric(one.after, opened=one.observation.opened)
+def kept_points(one: Judged) -> list[MetricSnapshot]:
+    """The points of the time series that an observation adds: none, itself, or itself and the one before it.
+
+    The one before is kept late where it turns out to matter: next to a breach, and where a day starts from it.
+    """
+    points, before = [], one.row
+    late = one.judgement.findings or one.judgement.days
+    if late and before.last_at is not None and before.last_at != before.metric_at:
+        points.append(_point(before, opened=False))
+    if one.kept:
+        points.append(_point(one.after, opened=one.observation.opened))
+    return points
 
 
-def _metric(row: EnrollmentState, *, opened: bool) -> tuple[Any, ...]:
-    return (
-        row.pk,
-        row.last_at,
-        row.last_balance,
-        row.last_equity,
-        row.last_flat,
-        opened,
-        row.daily_loss,
-        row.total_loss,
-        row.profit_target,
-        row.profit_pct,
-        row.daily_loss_pct,
-        row.total_loss_pct,
-        row.trading_days,
+def _point(row: EnrollmentState, *, opened: bool) -> MetricSnapshot:
+    return MetricSnapshot(
+        enrollment_id=row.pk,
+        at=row.last_at,
+        balance=row.last_balance,
+        equity=row.last_equity,
+        is_flat=row.last_flat,
+        opened=opened,
+        daily_loss_level=row.daily_loss,
+        total_loss_level=row.total_loss,
+        profit_target_level=row.profit_target,
+        profit_pct=row.profit_pct,
+        daily_loss_pct=row.daily_loss_pct,
+        total_loss_pct=row.total_loss_pct,
+        trading_days=row.trading_days,
     )
+
+
+def _values(row: models.Model, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(getattr(row, name) for name in names)
