@@ -189,10 +189,8 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 EXPECTED_PROCESSES = env.list("PROPDESK_PROCESSES", default=["worker", "sweeper"])
 BROKERSIM_URL = env.str("BROKERSIM_URL", default=f"http://127.0.0.1:{env.int('BROKERSIM_PORT', default=8100)}")
 # Hosts that a broker connection may point at, so that admin text can never aim our keys at another machine.
-BROKER_HOSTS = env.list(
-    "BROKER_HOSTS",
-    default=["portalapp.thinkmarkets.com", "portalappqa.thinkmarkets.com"] + ([] if PRODUCTION else ["127.0.0.1", "localhost"]),
-)
+VENDOR_HOSTS = ["portalapp.thinkmarkets.com", "portalappqa.thinkmarkets.com"]
+BROKER_HOSTS = env.list("BROKER_HOSTS", default=VENDOR_HOSTS + ([] if PRODUCTION else ["127.0.0.1", "localhost"]))
 # Accounts are created under addresses of this domain of ours: the broker's mail reaches us, and a lost account is found.
 ACCOUNT_EMAIL_DOMAIN = env.str("ACCOUNT_EMAIL_DOMAIN", default="accounts.propdesk.example")
 MONITOR_SECONDS = env.float("MONITOR_SECONDS", default=3)
