@@ -19,6 +19,9 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 def readyz(_request: HttpRequest) -> JsonResponse:
     """200 with status "ready", or "degraded" when only Redis is away; 503 with "starting" and what is missing."""
     readiness = Readiness(timezone.now())
-    return JsonResponse(
+    response = JsonResponse(
         {"status": readiness.status, "checks": readiness.checks}, status=200 if readiness.ready else 503
     )
+    # Django logs each 5xx answer as an error; here it is the plain answer to a question, asked every second or so.
+    response._has_been_logged = True  # type: ignore[attr-defined]
+    return response
