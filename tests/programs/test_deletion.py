@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.db import DatabaseError, transaction
 
+from brokers.models import BrokerConnection, BrokerOperation
 from programs.models import DeletionRecord, Phase, Program, ProgramEvent, ProgramVersion
 from programs.services import (
     OperationsInFlightError,
@@ -13,6 +14,7 @@ from programs.services import (
     delete_program,
     register_deletion,
     save_program,
+    take_out,
 )
 from programs.services import deletion as registry
 from propdesk.lib.actors import Actor
@@ -122,6 +124,18 @@ def test_a_failure_in_an_upper_app_leaves_everything_as_it_was() -> None:
 def test_an_unknown_program_is_not_found() -> None:
     with pytest.raises(ProgramNotFoundError):
         delete_program(program_id=404, by=BY, now=NOW)
+
+
+def test_rows_that_point_at_each_other_are_taken_out_together(connection: BrokerConnection) -> None:
+    values: dict[str, Any] = {"connection": connection, "next_at": NOW, "created_at": NOW, "updated_at": NOW}
+    first = BrokerOperation.objects.create(subject="a", kind=BrokerOperation.Kind.DISABLE, **values)
+    BrokerOperation.objects.create(subject="b", kind=BrokerOperation.Kind.CLOSE_ALL, after=first, **values)
+
+    removed = take_out("operations", BrokerOperation.objects.order_by("id"))
+
+    assert removed.counters == {"operations": 2}
+    assert [row["subject"] for row in removed.rows["operations"]] == ["a", "b"]
+    assert not BrokerOperation.objects.exists()
 
 
 @pytest.mark.parametrize("model", [DeletionRecord, ProgramEvent])
