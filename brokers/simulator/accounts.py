@@ -141,7 +141,8 @@ class Account:
 
     @property
     def follows_market(self) -> bool:
-        return self.enabled and not self.frozen and self.unit.trades
+        """Whether the market moves its positions; disabled or not, those stay open until somebody closes them."""
+        return not self.frozen and self.unit.trades
 
     def refresh(self) -> None:
         """Recompute the floating profit or loss and the margin. Open positions always bind at least a cent."""

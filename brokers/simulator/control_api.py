@@ -12,9 +12,11 @@ from aiohttp import web
 from brokers.simulator import shapes
 from brokers.simulator.accounts import ZERO, Account, Position, total_pl
 from brokers.simulator.broker_api import answer, raw, refusal
-from brokers.simulator.faults import Faults
+from brokers.simulator.faults import Faults, read_rules
 from brokers.simulator.fields import Fields, fields_of, read_fields
-from brokers.simulator.ledger import Ledger, RefusedError
+from brokers.simulator.ledger import Ledger
+from brokers.simulator.oracle import Oracle
+from brokers.simulator.refusals import RefusedError
 from brokers.simulator.traders import new_position
 
 ROOT = "/sim"
@@ -31,9 +33,10 @@ POSITION_FIELDS = (
 class ControlApi:
     """The handlers of the control surface."""
 
-    def __init__(self, *, ledger: Ledger, faults: Faults) -> None:
+    def __init__(self, *, ledger: Ledger, faults: Faults, oracle: Oracle) -> None:
         self._ledger = ledger
         self._faults = faults
+        self._oracle = oracle
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -43,6 +46,7 @@ class ControlApi:
             web.post(f"{ROOT}/market", self.set_market),
             web.get(f"{ROOT}/faults", self.faults),
             web.post(f"{ROOT}/faults", self.set_faults),
+            web.get(f"{ROOT}/oracle", self.oracle),
         ]
 
     async def accounts(self, _request: web.Request) -> web.Response:
@@ -71,8 +75,11 @@ class ControlApi:
         return answer(self._faults.report())
 
     async def set_faults(self, request: web.Request) -> web.Response:
-        self._faults.replace(await read_fields(request))
+        self._faults.replace(read_rules(await read_fields(request)))
         return answer(self._faults.report())
+
+    async def oracle(self, _request: web.Request) -> web.Response:
+        return raw(await self._oracle.report())
 
     def _market(self) -> dict[str, object]:
         market = self._ledger.market

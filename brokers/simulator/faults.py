@@ -1,117 +1,32 @@
-"""Faults to order: what a broker and a network do to a caller on bad days.
+"""Which faults are in force, and when the dice let one happen. What each of them does: `injections`.
 
-FAULTS is the whole table. "Before" means that nothing happened to any account, "after" that the effect was committed
-first.
 The ping and the control surface are never faulted, and neither are requests with a wrong key.
 """
 
-import asyncio
-import logging
-import math
 import random
-from collections.abc import Awaitable, Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
-from aiohttp import web
-
-from brokers.simulator.broker_api import refusal
+from brokers.simulator.broker_api import READS, WRITES
 from brokers.simulator.fields import Fields, fields_of
-from brokers.simulator.ledger import RefusedError
+from brokers.simulator.injections import ALL, FAULTS, LONGEST_SECONDS
+from brokers.simulator.refusals import RefusedError
 from brokers.simulator.store import Store
 
-logger = logging.getLogger(__name__)
-
-LONGEST_SECONDS = 600
-
-# Runs the endpoint and gives its answer; refusals are answers too.
-Effect = Callable[[], Awaitable[web.StreamResponse]]
-Fault = Callable[[web.Request, Effect, float], Awaitable[web.StreamResponse]]
-
-
-async def error_before(_request: web.Request, _effect: Effect, _seconds: float) -> web.StreamResponse:
-    return refusal("Internal server error.", 500)
-
-
-async def too_many_requests(_request: web.Request, _effect: Effect, seconds: float) -> web.StreamResponse:
-    response = refusal("Too many requests.", 429)
-    response.headers["Retry-After"] = str(math.ceil(seconds))
-    return response
-
-
-async def delay_before(_request: web.Request, effect: Effect, seconds: float) -> web.StreamResponse:
-    await asyncio.sleep(seconds)
-    return await effect()
-
-
-async def delay_after(_request: web.Request, effect: Effect, seconds: float) -> web.StreamResponse:
-    response = await effect()
-    await asyncio.sleep(seconds)
-    return response
-
-
-async def error_after(_request: web.Request, effect: Effect, _seconds: float) -> web.StreamResponse:
-    await effect()
-    return refusal("Internal server error.", 500)
-
-
-async def drop_after(request: web.Request, effect: Effect, _seconds: float) -> web.StreamResponse:
-    """Close the connection without a byte of an answer."""
-    response = await effect()
-    _hang_up(request)
-    return response
-
-
-async def truncate_after(request: web.Request, effect: Effect, _seconds: float) -> web.StreamResponse:
-    """Promise the whole body, send half of it, close the connection."""
-    response = await effect()
-    body = response.body if isinstance(response, web.Response) and isinstance(response.body, bytes) else b""
-    cut = web.StreamResponse(status=response.status, headers={"Content-Type": "application/json"})
-    cut.content_length = len(body)
-    await cut.prepare(request)
-    await cut.write(body[: len(body) // 2])
-    _hang_up(request)
-    return cut
-
-
-async def late_effect(_request: web.Request, effect: Effect, seconds: float) -> web.StreamResponse:
-    """Answer 504 at once, as a gateway does; the effect comes `seconds` later, unless the simulator stops before."""
-    task = asyncio.create_task(_run_later(effect, seconds))
-    _pending.add(task)
-    task.add_done_callback(_pending.discard)
-    return refusal("Gateway timeout.", 504)
-
-
-FAULTS: dict[str, Fault] = {
-    "error_before": error_before,
-    "too_many_requests": too_many_requests,
-    "delay_before": delay_before,
-    "delay_after": delay_after,
-    "error_after": error_after,
-    "drop_after": drop_after,
-    "truncate_after": truncate_after,
-    "late_effect": late_effect,
-}
-
-# The event loop itself keeps only weak references to tasks.
-_pending: set[asyncio.Task[None]] = set()
-
-
-async def _run_later(effect: Effect, seconds: float) -> None:
-    await asyncio.sleep(seconds)
-    response = await effect()
-    logger.info("A late effect was carried out with status %s.", response.status)
-
-
-def _hang_up(request: web.Request) -> None:
-    if request.transport is not None:
-        request.transport.close()
+GROUPS = {"*": ALL, "writes": WRITES, "reads": READS}
+# Stands for any fault that makes sense at the endpoint, each as likely as the next.
+MIX = "mix"
+STALE = "stale_read"
 
 
 @dataclass(slots=True)
 class Rule:
-    """Inject `fault` at `endpoint` (the last part of its path, or "*") with this probability, at most `times` times."""
+    """Inject `fault` at `endpoint` with this probability, at most `times` times.
+
+    `endpoint` is the last part of a path or one of GROUPS; `fault` is one of FAULTS or MIX.
+    """
 
     endpoint: str
     fault: str
@@ -120,62 +35,99 @@ class Rule:
     seconds: float = 1.0
     injected: int = 0
 
-    @property
-    def spent(self) -> bool:
-        return self.times is not None and self.injected >= self.times
+    def possible(self, endpoint: str) -> list[str]:
+        """The faults that this rule may still inject at an endpoint."""
+        if self.times is not None and self.injected >= self.times:
+            return []
+        if endpoint not in GROUPS.get(self.endpoint, {self.endpoint}):
+            return []
+        return [name for name in self._names() if endpoint in FAULTS[name].endpoints]
+
+    def is_senseless(self) -> bool:
+        """Whether the rule can never inject anything."""
+        endpoints = GROUPS.get(self.endpoint, frozenset({self.endpoint}))
+        return not any(FAULTS[name].endpoints & endpoints for name in self._names())
+
+    def _names(self) -> Sequence[str]:
+        return tuple(FAULTS) if self.fault == MIX else (self.fault,)
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One fault to inject now; `luck`, from 0 to 1, decides whatever it leaves to chance."""
+
+    fault: str
+    seconds: float
+    luck: float
 
 
 class Faults:
-    """The rules in force. The first one that matches a request and wins its throw of the dice is applied, no other."""
+    """The rules in force. The first one that matches a request and wins its throw of the dice is applied, no other.
 
-    def __init__(self, *, store: Store, seed: int, endpoints: frozenset[str]) -> None:
+    `totals` counts every fault ever injected, by name; new rules do not reset it.
+    """
+
+    def __init__(self, *, store: Store, seed: int) -> None:
+        facts = store.facts()
+        self.totals: dict[str, int] = facts.get("fault_totals", {})
         self._store = store
         self._seed = seed
-        self._endpoints = endpoints
-        self._rules = [Rule(**saved) for saved in store.facts().get("faults", [])]
+        self._rules = [Rule(**saved) for saved in facts.get("faults", [])]
         self._random = random.Random(f"faults:{seed}")  # noqa: S311
 
     def report(self) -> dict[str, object]:
         return {"rules": [asdict(rule) for rule in self._rules], "injected": sum(rule.injected for rule in self._rules)}
 
-    def replace(self, fields: Fields) -> None:
-        """Take `{"rules": [...]}` in place of the present rules; the dice start again from the seed."""
-        fields.only("rules")
-        given = fields.values.get("rules")
-        if not isinstance(given, list):
-            raise RefusedError("rules: an array is required.")
-        self._rules = [self._rule(fields_of(each, "rules: each")) for each in given]
+    def replace(self, rules: Sequence[Rule]) -> None:
+        """Take these rules in place of the present ones; the dice start again from the seed."""
+        self._rules = list(rules)
         self._random = random.Random(f"faults:{self._seed}")  # noqa: S311
         self._save()
 
-    def choose(self, endpoint: str) -> Rule | None:
-        """The rule to apply to this request, counted as injected; None to let it pass."""
-        if endpoint not in self._endpoints:
-            return None
+    def choose(self, endpoint: str) -> Order | None:
+        """The fault that this request will meet, counted as injected; None to let it pass."""
         for rule in self._rules:
-            if rule.spent or rule.endpoint not in {"*", endpoint}:
-                continue
-            if self._random.random() < rule.probability:
+            possible = rule.possible(endpoint)
+            if possible and self._random.random() < rule.probability:
+                fault = self._random.choice(possible)
                 rule.injected += 1
+                self.totals[fault] = self.totals.get(fault, 0) + 1
                 self._save()
-                return rule
+                return Order(fault, rule.seconds, self._random.random())
         return None
 
-    def _save(self) -> None:
-        self._store.save(facts={"faults": [asdict(rule) for rule in self._rules]})
+    def staleness(self, endpoint: str) -> float | None:
+        """How old an answer of this endpoint may be asked for, in seconds; None when none is ever stale."""
+        return max((rule.seconds for rule in self._rules if STALE in rule.possible(endpoint)), default=None)
 
-    def _rule(self, fields: Fields) -> Rule:
-        fields.only("endpoint", "fault", "probability", "times", "seconds")
-        endpoint, fault = fields.text("endpoint"), fields.text("fault")
-        if endpoint != "*" and endpoint not in self._endpoints:
-            raise RefusedError(f'endpoint: "*" or one of {", ".join(sorted(self._endpoints))} is required.')
-        if fault not in FAULTS:
-            raise RefusedError(f"fault: one of {', '.join(FAULTS)} is required.")
-        times: Any = fields.values.get("times")
-        if times is not None and fields.integer("times") < 0:
-            raise RefusedError("times: null or a number from 0 is required.")
-        probability, seconds = _within(fields, "probability", 1), _within(fields, "seconds", LONGEST_SECONDS)
-        return Rule(endpoint, fault, probability, times, seconds)
+    def _save(self) -> None:
+        self._store.save(facts={"faults": [asdict(rule) for rule in self._rules], "fault_totals": self.totals})
+
+
+def read_rules(fields: Fields) -> list[Rule]:
+    """The rules of `{"rules": [...]}`."""
+    fields.only("rules")
+    given = fields.values.get("rules")
+    if not isinstance(given, list):
+        raise RefusedError("rules: an array is required.")
+    return [_read_rule(fields_of(each, "rules: each")) for each in given]
+
+
+def _read_rule(fields: Fields) -> Rule:
+    fields.only("endpoint", "fault", "probability", "times", "seconds")
+    endpoint, fault = fields.text("endpoint"), fields.text("fault")
+    if endpoint not in ALL and endpoint not in GROUPS:
+        raise RefusedError(f"endpoint: one of {', '.join([*GROUPS, *sorted(ALL)])} is required.")
+    if fault not in FAULTS and fault != MIX:
+        raise RefusedError(f"fault: one of {', '.join([*FAULTS, MIX])} is required.")
+    times: Any = fields.values.get("times")
+    if times is not None and fields.integer("times") < 0:
+        raise RefusedError("times: null or a number from 0 is required.")
+    probability, seconds = _within(fields, "probability", 1), _within(fields, "seconds", LONGEST_SECONDS)
+    rule = Rule(endpoint, fault, probability, times, seconds)
+    if rule.is_senseless():
+        raise RefusedError(f"fault: {fault} cannot happen at {endpoint}.")
+    return rule
 
 
 def _within(fields: Fields, name: str, most: int) -> float:

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from aiohttp import web
 
 from brokers.simulator.accounts import CENT
-from brokers.simulator.ledger import RefusedError
+from brokers.simulator.refusals import RefusedError
 
 LARGEST_AMOUNT = Decimal(10) ** 12
 LARGEST_ID = 2**53

@@ -1,6 +1,7 @@
 """Everything that changes an account.
 
-Each broker call is one method, committed before it returns, or refused with nothing changed.
+Each broker call is one method, committed before it returns, together with the oracle's note of it, or refused with
+nothing changed.
 """
 
 from collections.abc import Iterable, Sequence
@@ -10,17 +11,15 @@ from decimal import Decimal
 from itertools import count
 
 from brokers.simulator.accounts import Account, ClosedPosition, Position, Transfer, Unit
+from brokers.simulator.calls import Call
 from brokers.simulator.market import Market
+from brokers.simulator.refusals import RefusedError
 from brokers.simulator.store import Store
 
 FIRST_ACCOUNT = 49600001
 FIRST_POSITION = 100776741
 # A new trader looks around before the first trade, so that a purchase can finish on untouched figures.
 WAIT_TICKS = (30, 60)
-
-
-class RefusedError(Exception):
-    """The broker says no; the text is for the caller."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +86,7 @@ class Ledger:
 
     # Broker calls
 
-    def create(self, application: Application, *, now: datetime) -> Account:
+    def create(self, application: Application, *, call: Call, now: datetime) -> Account:
         unit = self.unit(application.unit)
         if application.group != unit.group:
             raise RefusedError(f"Unknown group {application.group!r} in unit {unit.id}.")
@@ -99,43 +98,52 @@ class Ledger:
             application.country, application.platform, now, application.enabled,
         )  # fmt: skip
         self._welcome(account)
-        self._store.save([account])
+        self._carry_out(call, [account], now=now)
         self._accounts[account.number] = self._by_unit[unit.id][account.number] = account
         return account
 
-    def deposit(self, *, number: int, unit: int, amount: Decimal, comment: str, now: datetime) -> Account:
+    def deposit(self, *, number: int, unit: int, amount: Decimal, comment: str, call: Call, now: datetime) -> Account:
         account = self.account(number, unit)
         account.balance += amount
-        return self._record(account, Transfer(number, amount, "DEPOSIT", comment, now))
+        return self._transfer(account, Transfer(number, amount, "DEPOSIT", comment, now), call)
 
-    def withdraw(self, *, number: int, unit: int, amount: Decimal, comment: str, now: datetime) -> Account:
+    def withdraw(self, *, number: int, unit: int, amount: Decimal, comment: str, call: Call, now: datetime) -> Account:
         account = self.account(number, unit)
         if amount > account.withdrawable:
             raise RefusedError(f"Insufficient funds: {account.withdrawable} may be withdrawn.")
         account.balance -= amount
-        return self._record(account, Transfer(number, amount, "WITHDRAWAL", comment, now))
+        return self._transfer(account, Transfer(number, amount, "WITHDRAWAL", comment, now), call)
 
-    def set_enabled(self, *, unit: int, numbers: Iterable[int], enabled: bool) -> None:
+    def set_enabled(
+        self, *, unit: int, numbers: Iterable[int], enabled: bool, only_half: bool, call: Call, now: datetime
+    ) -> None:
+        """Enable or disable these accounts; with `only_half`, the first half of them, rounded down."""
         accounts = [self.account(number, unit) for number in numbers]
+        if only_half:
+            accounts = accounts[: len(accounts) // 2]
         for account in accounts:
             if enabled and not account.enabled:
                 self._welcome(account)
             account.enabled = enabled
-        self.save(accounts)
+        self._carry_out(call, accounts, now=now)
 
-    def close_all(self, *, number: int, unit: int, now: datetime) -> None:
+    def reset_password(self, *, number: int, unit: int, call: Call, now: datetime) -> None:
+        """Note the call; passwords are not kept."""
+        self._carry_out(call, [self.account(number, unit)], now=now)
+
+    def close_all(self, *, number: int, unit: int, call: Call, now: datetime) -> None:
         account = self.account(number, unit)
         for position in tuple(account.positions):
             self.realise(account, position, now=now)
-        self.save([account])
+        self._carry_out(call, [account], now=now)
 
-    def close_position(self, *, number: int, unit: int, position_id: int, now: datetime) -> None:
+    def close_position(self, *, number: int, unit: int, position_id: int, call: Call, now: datetime) -> None:
         account = self.account(number, unit)
         position = next((position for position in account.positions if position.id == position_id), None)
         if position is None:
             raise RefusedError(f"Unknown position {position_id} in account {number}.")
         self.realise(account, position, now=now)
-        self.save([account])
+        self._carry_out(call, [account], now=now)
 
     # What traders and the control surface build on; these do not save.
 
@@ -190,11 +198,16 @@ class Ledger:
         self._store.save(accounts, {"market": market})
         return not self.touched
 
-    def _record(self, account: Account, transfer: Transfer) -> Account:
+    def _transfer(self, account: Account, transfer: Transfer, call: Call) -> Account:
         account.transfers.append(transfer)
         account.unsaved.append(transfer)
-        self.save([account])
+        self._carry_out(call, [account], now=transfer.at)
         return account
+
+    def _carry_out(self, call: Call, accounts: Sequence[Account], *, now: datetime) -> None:
+        """Commit what a call did to these accounts."""
+        call.apply([account.number for account in accounts], now=now)
+        self._store.save(accounts, calls=[call])
 
     def _welcome(self, account: Account) -> None:
         shortest, longest = WAIT_TICKS

@@ -11,7 +11,10 @@ from typing import Any, Self
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`data` is the directory of the simulator's own files; an empty `api_key` means the one kept there."""
+    """`data` is the directory of the simulator's own files; an empty `api_key` means the one kept there.
+
+    Without fault rates, the rules of the last run stay; without a `fault_seed`, `seed` is that of the faults too.
+    """
 
     port: int
     host: str
@@ -21,6 +24,10 @@ class Options:
     tick_seconds: float
     volatility: float
     latency_ms: float
+    fault_rate: float | None
+    read_fault_rate: float | None
+    fault_seconds: float
+    fault_seed: int | None
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -54,6 +61,15 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--tick-seconds", type=_positive, default=1.0, help="real seconds between ticks of one market second (1)")
     add("--volatility", type=_positive, default=1.0, help="multiplies every price move; 2 is twice as wild (1)")
     add("--latency-ms", type=_not_negative, default=0.0, help="milliseconds that every broker call takes at least (0)")
+    add("--fault-rate", type=_share, help="share of mutating calls that meet a fault, 0 to 1 (as in the last run)")
+    add("--read-fault-rate", type=_share, help="share of reading calls that meet a fault, 0 to 1 (as in the last run)")
+    add(
+        "--fault-seconds",
+        type=_not_negative,
+        default=1.0,
+        help="how long they delay, and how stale is stale (1)",
+    )
+    add("--fault-seed", type=int, help="seed of the dice that faults are thrown with (--seed)")
 
 
 def _port(text: str) -> int:
@@ -67,6 +83,13 @@ def _positive(text: str) -> float:
     number = float(text)
     if not 0 < number < 1e6:
         raise ArgumentTypeError("a positive number is required")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 <= number <= 1:
+        raise ArgumentTypeError("a number from 0 to 1 is required")
     return number
 
 

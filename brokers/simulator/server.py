@@ -6,20 +6,27 @@ import hmac
 import logging
 import signal
 import sys
+import time
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from pathlib import PurePosixPath
+from typing import cast
 
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
 from brokers.simulator.accounts import DEFAULT_UNITS, Unit
+from brokers.simulator.broker_api import CALL, WRITES, BrokerApi, refusal
 from brokers.simulator.broker_api import ROOT as BROKER_ROOT
-from brokers.simulator.broker_api import BrokerApi, refusal
 from brokers.simulator.control_api import ControlApi
-from brokers.simulator.faults import FAULTS, Faults
-from brokers.simulator.ledger import Ledger, RefusedError
+from brokers.simulator.faults import MIX, Faults, Rule
+from brokers.simulator.injections import ALL, FAULTS, Exchange
+from brokers.simulator.ledger import Ledger
 from brokers.simulator.market import Market
 from brokers.simulator.options import Options
+from brokers.simulator.oracle import Oracle
+from brokers.simulator.past_answers import PastAnswers
+from brokers.simulator.refusals import RefusedError
 from brokers.simulator.store import Store, StoreError
 from brokers.simulator.ticker import Ticker
 from brokers.simulator.traders import Traders
@@ -104,22 +111,32 @@ async def _tick_until(stop: asyncio.Event, ticker: Ticker) -> None:
 
 
 def _application(options: Options, ledger: Ledger, store: Store) -> web.Application:
-    broker = BrokerApi(ledger)
-    names = frozenset(PurePosixPath(path).name for path in broker.endpoints())
-    faults = Faults(store=store, seed=options.seed, endpoints=names)
+    faults = _faults(options, store)
+    oracle = Oracle(ledger=ledger, store=store, faults=faults)
     app = web.Application(
         # The outermost comes first. Errors are answered twice: a call that a fault is done to may itself be refused.
         middlewares=[
             _require_key(options.key()),
             _answer_errors,
             _receive(options.latency_ms / 1000),
-            _inject(faults),
+            _inject(faults, oracle),
             _answer_errors,
         ],
         client_max_size=LARGEST_BODY,
     )
-    app.add_routes([*broker.routes(), *ControlApi(ledger=ledger, faults=faults).routes()])
+    control = ControlApi(ledger=ledger, faults=faults, oracle=oracle)
+    app.add_routes([*BrokerApi(ledger).routes(), *control.routes()])
     return app
+
+
+def _faults(options: Options, store: Store) -> Faults:
+    """The rules of the last run, unless the command line orders others."""
+    faults = Faults(store=store, seed=options.seed if options.fault_seed is None else options.fault_seed)
+    rates = {"writes": options.fault_rate, "reads": options.read_fault_rate}
+    if any(rate is not None for rate in rates.values()):
+        seconds = options.fault_seconds
+        faults.replace([Rule(group, MIX, rate, seconds=seconds) for group, rate in rates.items() if rate])
+    return faults
 
 
 def _require_key(key: str) -> Middleware:
@@ -150,16 +167,44 @@ def _receive(seconds: float) -> Middleware:
     return receive
 
 
-def _inject(faults: Faults) -> Middleware:
+def _inject(faults: Faults, oracle: Oracle) -> Middleware:
+    """Let the oracle note every mutating call, and a fault be done to whichever call the dice choose."""
+    past = PastAnswers()
+
     @web.middleware
     async def inject(request: web.Request, handler: Handler) -> web.StreamResponse:
-        path = PurePosixPath(request.path)
-        rule = faults.choose(path.name) if path.is_relative_to(f"{BROKER_ROOT}/demo") else None
-        if rule is None:
+        endpoint = _endpoint(request)
+        if endpoint is None:
             return await handler(request)
-        return await FAULTS[rule.fault](request, lambda: handler(request), rule.seconds)
+        order, body = faults.choose(endpoint), await request.read()
+        if endpoint in WRITES:
+            now = datetime.now(UTC)
+            request[CALL] = oracle.receive(endpoint, body, fault=order.fault if order else None, now=now)
+
+        async def effect() -> web.Response:
+            response = cast("web.Response", await handler(request))
+            age = faults.staleness(endpoint)
+            if age is not None and isinstance(response.body, bytes) and response.status == web.HTTPOk.status_code:
+                past.keep((endpoint, body), response.body, age=age, now=time.monotonic())
+            return response
+
+        if order is None:
+            return await effect()
+
+        def stale() -> bytes | None:
+            return past.recall((endpoint, body), age=order.seconds, now=time.monotonic())
+
+        exchange = Exchange(request, endpoint, effect, stale, order.seconds, order.luck)
+        return await FAULTS[order.fault].inject(exchange)
 
     return inject
+
+
+def _endpoint(request: web.Request) -> str | None:
+    """The broker's endpoint that this is for, by name; None for the ping, the control surface and unknown paths."""
+    path = PurePosixPath(request.path)
+    known = request.match_info.http_exception is None and path.is_relative_to(f"{BROKER_ROOT}/demo")
+    return path.name if known and path.name in ALL else None
 
 
 @web.middleware

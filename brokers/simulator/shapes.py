@@ -116,6 +116,24 @@ def transfer(item: Transfer) -> Row:
     return {"amount": f"{item.amount:.8f}", "createdDate": spaced_with_fraction(item.at), "type": item.kind}
 
 
+def totals(account: Account) -> Row:
+    """One row of the oracle: what an account amounts to."""
+    return {
+        "accountNumber": account.number,
+        "unit": account.unit.id,
+        "email": account.email,
+        "enabled": account.enabled,
+        "balance": float(account.balance),
+        "deposits": _sum(account, "DEPOSIT"),
+        "withdrawals": _sum(account, "WITHDRAWAL"),
+        "positions": len(account.positions),
+    }
+
+
+def _sum(account: Account, kind: str) -> float:
+    return float(sum(item.amount for item in account.transfers if item.kind == kind))
+
+
 def state(account: Account) -> Row:
     """One row of the control surface: the whole truth about an account. Transfers also show their comment here."""
     return {

@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from brokers.simulator.accounts import Account, ClosedPosition, Position, Transfer, Unit
+from brokers.simulator.calls import Call
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS closed_positions (
     id INTEGER NOT NULL, account INTEGER NOT NULL, unit INTEGER NOT NULL, symbol TEXT NOT NULL, lots REAL NOT NULL,
     quantity REAL NOT NULL, usd_quantity REAL NOT NULL, opened_at TEXT NOT NULL, open_price REAL NOT NULL,
     closed_at TEXT NOT NULL, close_price REAL NOT NULL, pl TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS calls (id INTEGER PRIMARY KEY, call TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS closed_by_unit ON closed_positions (unit, closed_at);
 CREATE INDEX IF NOT EXISTS closed_by_account ON closed_positions (account, closed_at);
 """
@@ -58,8 +60,10 @@ class Store:
             why = "another simulator uses it" if "locked" in str(exc) else exc
             raise StoreError(f"Broker simulator cannot use {path}: {why}.") from exc
 
-    def save(self, accounts: Iterable[Account] = (), facts: dict[str, object] | None = None) -> None:
-        """Write these accounts with their new transfers and trades, and these facts (JSON values), or nothing of it."""
+    def save(
+        self, accounts: Iterable[Account] = (), facts: dict[str, object] | None = None, calls: Iterable[Call] = ()
+    ) -> None:
+        """Write these accounts with their new transfers and trades, these facts (JSON values) and calls, or nothing."""
         saved = list(accounts)
         new = [record for account in saved for record in account.unsaved]
         with self._db:
@@ -68,6 +72,8 @@ class Store:
             self._db.executemany(CLOSED_ROW, [_closed_row(item) for item in new if isinstance(item, ClosedPosition)])
             named = [(name, orjson.dumps(value).decode()) for name, value in (facts or {}).items()]
             self._db.executemany("INSERT OR REPLACE INTO facts VALUES (?,?)", named)
+            noted = [(call.id, orjson.dumps(call.row()).decode()) for call in calls]
+            self._db.executemany("INSERT OR REPLACE INTO calls VALUES (?,?)", noted)
         for account in saved:
             account.unsaved.clear()
 
@@ -93,6 +99,15 @@ class Store:
         """Saved trades that closed within these times, both included, in the order of closing."""
         query, key = (CLOSED_BY_UNIT, unit) if account is None else (CLOSED_BY_ACCOUNT, account)
         return [_closed(row) for row in self._db.execute(query, (key, _text(since), _text(until)))]
+
+    def calls(self, *, after: int, most: int) -> list[tuple[int, str]]:
+        """Up to `most` calls that came after the one with this id, as id and JSON."""
+        query = "SELECT id, call FROM calls WHERE id > ? ORDER BY id LIMIT ?"
+        return self._db.execute(query, (after, most)).fetchall()
+
+    def last_call_id(self) -> int:
+        """The highest id among calls, 0 without any."""
+        return int(self._db.execute("SELECT coalesce(max(id), 0) FROM calls").fetchone()[0])
 
     def last_account_number(self) -> int:
         """The highest account number, also of units that are not configured any more; 0 without any."""

@@ -49,28 +49,43 @@ class Traders:
         self._random = random.Random(f"traders:{seed}:{ledger.market.ticks}")  # noqa: S311
 
     def act(self, account: Account, *, now: datetime) -> None:
-        """Value one account at the market, then perhaps close and open positions. Outside the market: nothing."""
-        if not account.follows_market or (not account.positions and account.balance <= 0):
+        """Value one account at the market, then perhaps close and open positions. Outside the market: nothing.
+
+        Whoever is disabled cannot trade any more: what is open floats on, and only the broker closes it.
+        """
+        can_trade = account.enabled and account.balance > 0
+        if not account.follows_market or not (account.positions or can_trade):
             return
         self._ledger.mark(account)
-        mind = self._mind(account.number)
-        stopped_out = account.equity * STOP_OUT <= account.margin
-        closing = [each for each in account.positions if stopped_out or self._random.random() < mind.close_chance]
+        closing = self._closing(account)
         for position in closing:
             self._ledger.realise(account, position, now=now)
-        opened = False
-        if account.ready_tick <= self._ledger.market.ticks and len(account.positions) < mind.most_positions:
-            opened = self._random.random() < mind.open_chance and self._open(account, mind, now=now)
+        opened = account.enabled and self._wants_more(account) and self._open(account, now=now)
         if closing or opened:
             self._ledger.touched[account.number] = account
+
+    def _closing(self, account: Account) -> list[Position]:
+        """What the broker closes at the stop-out, else what the trader feels like closing."""
+        if account.positions and account.equity * STOP_OUT <= account.margin:
+            return list(account.positions)
+        if not account.enabled:
+            return []
+        mind = self._mind(account.number)
+        return [each for each in account.positions if self._random.random() < mind.close_chance]
+
+    def _wants_more(self, account: Account) -> bool:
+        mind = self._mind(account.number)
+        ready = account.ready_tick <= self._ledger.market.ticks and len(account.positions) < mind.most_positions
+        return ready and self._random.random() < mind.open_chance
 
     def _mind(self, number: int) -> Temperament:
         if number not in self._temperaments:
             self._temperaments[number] = temperament(seed=self._seed, number=number)
         return self._temperaments[number]
 
-    def _open(self, account: Account, mind: Temperament, *, now: datetime) -> bool:
+    def _open(self, account: Account, *, now: datetime) -> bool:
         """Open one position sized by the trader's risk; false when the account is too small for it."""
+        mind = self._mind(account.number)
         quote = self._ledger.market.quotes[self._random.choice(mind.symbols)]
         usd_per_lot = quote.price * quote.usd_per_point * quote.contract_size
         equity = float(account.equity)

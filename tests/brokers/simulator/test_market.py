@@ -62,12 +62,30 @@ def test_disabled_frozen_real_and_unfunded_accounts_never_trade(busy_simulator: 
     assert figures(busy_simulator, unfunded) == (0.0, 0.0, [])
 
 
-def test_disabling_stops_an_account_with_positions_open(busy_simulator: Simulator) -> None:
+def test_a_disabled_accounts_positions_float_until_they_are_closed(busy_simulator: Simulator) -> None:
     number = trading_account(busy_simulator)
     busy_simulator.ok("accounts/enable", enable=False, unit=DEMO, accountNumbers=[number])
-    before = figures(busy_simulator, number)
-    let_pass(busy_simulator, 60)
-    assert figures(busy_simulator, number) == before
+    balance, equity, positions = figures(busy_simulator, number)
+    wait_until(lambda: busy_simulator.state(number)["equity"] != equity)
+    # Long enough for any trader to have closed one and opened another.
+    let_pass(busy_simulator, 250)
+    later = busy_simulator.state(number)
+    assert later["balance"] == balance
+    assert [each["positionId"] for each in later["positions"]] == [each["positionId"] for each in positions]
+
+    busy_simulator.ok("accounts/close-all-positions", accountNumber=number, unit=DEMO)
+    flat = figures(busy_simulator, number)
+    assert flat == (flat[0], flat[0], [])
+    let_pass(busy_simulator, 100)
+    assert figures(busy_simulator, number) == flat
+
+
+def test_the_broker_stops_a_disabled_account_out(busy_simulator: Simulator) -> None:
+    number = busy_simulator.open_account(funds=1)
+    busy_simulator.ok("accounts/enable", enable=False, unit=DEMO, accountNumbers=[number])
+    position = {"symbol": "BTCUSD", "lots": 1, "quantity": 1}
+    busy_simulator.control(f"accounts/{number}", {"positions": [position], "frozen": False})
+    wait_until(lambda: busy_simulator.state(number)["positions"] == [])
 
 
 def test_a_frozen_account_stands_still_and_goes_on_from_there_when_released(busy_simulator: Simulator) -> None:
