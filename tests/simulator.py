@@ -56,7 +56,8 @@ class Simulator:
 
     def set(self, number: int, **figures: Any) -> dict[str, Any]:
         """`balance`, `equity`, `positions`, `frozen`: setting a figure freezes the account."""
-        return self._call("POST", f"/sim/accounts/{number}", figures)
+        row: dict[str, Any] = self._call("POST", f"/sim/accounts/{number}", figures)
+        return row
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """Replace the faults by such as `{"endpoint": "create", "fault": "drop_after", "times": 1}`, or by none."""

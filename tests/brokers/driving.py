@@ -79,6 +79,17 @@ def fault(endpoint: str, kind: str, **more: Any) -> dict[str, Any]:
     return {"endpoint": endpoint, "fault": kind, "times": 1, **more}
 
 
+def adopted(order: AccountOrder) -> TradingAccount:
+    """The account that the order ended with."""
+    assert order.account is not None
+    return order.account
+
+
+def settles_at(operation: BrokerOperation) -> datetime:
+    assert operation.settle_at is not None
+    return operation.settle_at
+
+
 def statuses(row: AccountOrder | BrokerOperation) -> list[int]:
     """The statuses the row has gone through, from its events."""
     return list(

@@ -21,7 +21,7 @@ from brokers.services import advance_due_orders, advance_order, run_due_operatio
 from brokers.services.leases import claim_order
 from brokers.services.orders import work_on_order
 from propdesk.lib.times import utc_now
-from tests.brokers.driving import OPEN, JumpingClock, drive, drive_in_real_time, fault, placed
+from tests.brokers.driving import OPEN, JumpingClock, adopted, drive, drive_in_real_time, fault, placed, settles_at
 from tests.simulator import Simulator
 
 Status = AccountOrder.Status
@@ -53,10 +53,10 @@ def test_an_account_that_appears_late_is_recorded_and_disabled(simulator: Simula
     run_due_operations(clock=utc_now)
 
     assert order.status == Status.READY
-    late, adopted = sorted(simulator.accounts_of(stem(order)), key=lambda row: row["email"])
+    late, good = sorted(simulator.accounts_of(stem(order)), key=lambda row: row["email"])
     assert (late["enabled"], late["balance"], late["transfers"]) == (False, 0, [])
-    assert (adopted["enabled"], adopted["balance"]) == (True, 100000.0)
-    assert order.account.login == adopted["accountNumber"]
+    assert (good["enabled"], good["balance"]) == (True, 100000.0)
+    assert adopted(order).login == good["accountNumber"]
     orphan = TradingAccount.objects.get(login=late["accountNumber"])
     assert (orphan.is_orphan, orphan.is_enabled, orphan.is_funded) == (True, False, False)
     assert Operation.objects.get(account=orphan, kind="disable").status == Operation.Status.DONE
@@ -79,7 +79,7 @@ def test_an_order_that_fails_leaves_no_late_account_unrecorded(simulator: Simula
     order = placed(demo_group)
     advance_order(order_id=order.pk, clock=utc_now)
     # The group is gone by the time of the second try.
-    wait_for(lambda: utc_now() > order.operations.get().settle_at)
+    wait_for(lambda: utc_now() > settles_at(order.operations.get()))
     AccountGroup.objects.update(broker_group="gone")
     order = drive_in_real_time(order)
 
@@ -116,7 +116,9 @@ def test_two_workers_at_once_open_one_account_each_order(simulator: Simulator, d
 def test_a_worker_that_lost_its_lease_makes_no_call(simulator: Simulator, demo_group: AccountGroup):
     order = placed(demo_group)
     lease = claim_order(clock=utc_now, order_id=order.pk)
-    AccountOrder.objects.update(leased_until=utc_now() + timedelta(minutes=1))
+    assert lease is not None
+    taken_over_until = utc_now() + timedelta(minutes=1)
+    AccountOrder.objects.update(leased_until=taken_over_until)
     clock = JumpingClock()
     clock.jump_to(lease.until)
     lease.clock = clock
@@ -124,7 +126,7 @@ def test_a_worker_that_lost_its_lease_makes_no_call(simulator: Simulator, demo_g
 
     assert not order.operations.exists()
     order.refresh_from_db()
-    assert order.leased_until > clock()
+    assert order.leased_until == taken_over_until
 
 
 def advance_in_a_process(order: AccountOrder) -> subprocess.Popen[bytes]:

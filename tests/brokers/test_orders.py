@@ -1,6 +1,7 @@
 """Account orders against the real simulator: whatever the broker does to us, one enabled account with one deposit."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -8,14 +9,14 @@ from django.db import connection, transaction
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import advance_order, resume_order, run_due_operations
 from propdesk.lib.times import utc_now
-from tests.brokers.driving import TESTER, JumpingClock, drive, fault, placed, statuses
+from tests.brokers.driving import TESTER, JumpingClock, adopted, drive, fault, placed, settles_at, statuses
 from tests.simulator import Simulator
 
 Status = AccountOrder.Status
 Operation = BrokerOperation
 
 
-def accounts_at_broker(simulator: Simulator, order: AccountOrder) -> list[dict]:
+def accounts_at_broker(simulator: Simulator, order: AccountOrder) -> list[dict[str, Any]]:
     creation = order.operations.get(kind="create", generation=1)
     return simulator.accounts_of(creation.marker.split(".", 1)[0])
 
@@ -23,9 +24,10 @@ def accounts_at_broker(simulator: Simulator, order: AccountOrder) -> list[dict]:
 def assert_one_good_account(simulator: Simulator, order: AccountOrder) -> None:
     assert order.status == Status.READY, (order.failure_reason, order.review_reason)
     (at_broker,) = [row for row in accounts_at_broker(simulator, order) if row["enabled"]]
-    assert at_broker["accountNumber"] == order.account.login
+    account = adopted(order)
+    assert at_broker["accountNumber"] == account.login
     assert at_broker["balance"] == 100000.0
-    assert (order.account.is_enabled, order.account.is_funded, order.account.is_orphan) == (True, True, False)
+    assert (account.is_enabled, account.is_funded, account.is_orphan) == (True, True, False)
 
 
 def test_an_order_ends_with_one_enabled_account_that_holds_its_deposit(simulator: Simulator, demo_group: AccountGroup):
@@ -33,7 +35,7 @@ def test_an_order_ends_with_one_enabled_account_that_holds_its_deposit(simulator
 
     assert_one_good_account(simulator, order)
     (at_broker,) = accounts_at_broker(simulator, order)
-    assert at_broker["email"] == order.account.marker
+    assert at_broker["email"] == adopted(order).marker
     assert at_broker["email"].endswith(".1@accounts.propdesk.example")
     assert [(each["amount"], each["type"]) for each in at_broker["transfers"]] == [("100000.00000000", "DEPOSIT")]
     assert not order.was_in_doubt
@@ -110,13 +112,16 @@ def test_absence_is_concluded_only_from_a_reading_begun_after_the_settle_time(
 ):
     simulator.faults(fault("create", "error_before"))
     order, clock = placed(demo_group), JumpingClock()
+    advance_order(order_id=order.pk, clock=clock)
+    creation = order.operations.get()
     for _ in range(4):
+        clock.jump_to(clock() + (settles_at(creation) - clock()) / 2)
+        AccountOrder.objects.update(next_at=clock())
+        Operation.objects.update(next_at=clock())
         advance_order(order_id=order.pk, clock=clock)
-        creation = order.operations.get(kind="create", generation=1)
+        creation.refresh_from_db()
         assert creation.status == Operation.Status.IN_DOUBT
-        before = creation.settle_at - clock()
-        clock.jump_to(clock() + before / 2)
-    clock.jump_to(creation.settle_at)
+    clock.jump_to(settles_at(creation))
     advance_order(order_id=order.pk, clock=clock)
     creation.refresh_from_db()
     assert creation.status == Operation.Status.CANCELLED

@@ -26,7 +26,10 @@ def reading(body: str) -> ThinkMarkets:
     return ThinkMarkets(Canned(body))
 
 
-STATS = '{"accountNumber": 7, "balance": 100000.1, "equity": 95000.07, "margin": 0, "freeMargin": 95000.07, "pnl": -5000.03}'
+STATS = (
+    '{"accountNumber": 7, "balance": 100000.1, "equity": 95000.07, "margin": 0, '
+    '"freeMargin": 95000.07, "pnl": -5000.03}'
+)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +45,8 @@ def test_the_printed_forms_of_all_stats_are_read(body: str):
 
 @pytest.mark.parametrize(
     "body",
-    ["", "{}", "null", '"[]"', "{ [", f"[{STATS}", f"[{STATS}, ", "[[]]", "[1]", '{"status": "success"}', "{ [ ] ", "<html>",
+    ["", "{}", "null", '"[]"', "{ [", f"[{STATS}", f"[{STATS}, ", "[[]]", "[1]", '{"status": "success"}', "{ [ ] ",
+     "<html>",
      f"[{STATS}, {STATS.replace('95000.07', '94000')}]", f"[{STATS.replace('7', 'true', 1)}]",
      f"[{STATS.replace('100000.1', 'null')}]", f"[{STATS.replace('100000.1', '1e16')}]",
      f"[{STATS.replace('100000.1', '1e999999999')}]", f"[{STATS.replace(': 7', ': -7')}]"],

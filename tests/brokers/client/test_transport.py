@@ -46,7 +46,8 @@ def test_a_request_carries_the_key_and_the_documented_fields():
 
 def test_a_create_request_spells_the_platform_key_as_the_vendor_does():
     account = NewAccount(
-        unit=1, group="1:G", email="p-1@example.com", first_name="A", last_name="B", currency="USD", password="Secret-1!"
+        unit=1, group="1:G", email="p-1@example.com", first_name="A", last_name="B", currency="USD",
+        password="Secret-1!",
     )  # fmt: skip
     with raw_server([http('{"status": "success", "accountNumber": 7}')]) as server:
         assert client(server.base_url).create_account(account) == 7
@@ -69,7 +70,7 @@ def test_a_dripping_server_is_left_at_the_deadline(part: str):
 
 
 def test_a_silent_server_is_left_at_the_deadline():
-    with raw_server((piece for piece in (time.sleep(1.5) or b"",))) as server:
+    with raw_server(dripping(b"x", seconds=1.5)) as server:
         begun = time.monotonic()
         with pytest.raises(OutcomeUnknownError):
             deposit(server.base_url, deadline=0.5)
@@ -120,9 +121,9 @@ def test_a_read_without_a_clear_answer_is_no_data(case: str):
      ("403 Forbidden", KeyRefusedError), ("429 Too Many Requests", ThrottledError)],
 )  # fmt: skip
 def test_a_4xx_says_that_nothing_happened(status: str, error: type[BrokerError]):
-    with raw_server([http('{"status":"error","message":"No such group."}', status=status)]) as server:
-        with pytest.raises(error) as caught:
-            deposit(server.base_url)
+    reply = http('{"status":"error","message":"No such group."}', status=status)
+    with raw_server([reply]) as server, pytest.raises(error) as caught:
+        deposit(server.base_url)
     if error is RefusedError:
         assert str(caught.value) == "No such group."
 
@@ -141,9 +142,9 @@ def test_a_reply_is_capped_while_it_is_read():
 
 
 def test_a_compressed_reply_is_not_unpacked():
-    with raw_server([http(b"\x1f\x8b" + b"0" * 50, headers="Content-Encoding: gzip\r\n")]) as server:
-        with pytest.raises(OutcomeUnknownError):
-            deposit(server.base_url)
+    reply = http(b"\x1f\x8b" + b"0" * 50, headers="Content-Encoding: gzip\r\n")
+    with raw_server([reply]) as server, pytest.raises(OutcomeUnknownError):
+        deposit(server.base_url)
 
 
 def test_proxies_of_the_environment_are_not_used(monkeypatch: pytest.MonkeyPatch):
