@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation
+from propdesk.lib.processes.registry import registered_jobs
 from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransition
 from purchases.errors import StillInFlightError
@@ -220,6 +221,16 @@ def test_the_sweep_takes_every_due_purchase_to_its_account(shop: Shop, simulator
 
     assert Purchase.objects.awaiting_challenge().count() == 3
     assert balance_of(simulator, shop) == Decimal(10_000 - 3 * 499)
+
+
+def test_the_sweeper_has_the_job(shop: Shop) -> None:
+    purchase = shop.purchase()
+    job = next(job for job in registered_jobs() if job.name == "purchases.advance")
+
+    assert (job.every_seconds, job.run(utc_now())) == (1, 1)
+
+    purchase.refresh_from_db()
+    assert purchase.status == CREATED
 
 
 def test_the_sweep_leaves_alone_what_is_not_due(shop: Shop) -> None:

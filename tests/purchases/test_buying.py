@@ -1,3 +1,4 @@
+import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from decimal import Decimal
@@ -198,6 +199,33 @@ def test_a_request_whose_twin_has_spent_the_money_meanwhile_gets_the_twins_purch
     sale = shop.buy(key="k-1", balance_reader=sell_to_the_twin_first)
 
     assert (sale.purchase, sale.idempotent) == (Purchase.objects.get(), True)
+
+
+def someone_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE NOT granted)")
+        return bool(cursor.fetchone()[0])
+
+
+def test_a_sale_waits_for_an_edit_that_is_being_saved_and_sees_it(shop: Shop) -> None:
+    def buy() -> Sale:
+        try:
+            return shop.buy()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=1) as pool:
+        with transaction.atomic():
+            set_status(program_id=shop.program.pk, to=Program.Status.DISABLED, by=STAFF, now=shop.now)
+            sale = pool.submit(buy)
+            deadline = time.monotonic() + 10
+            while not (sale.done() or someone_waits_for_a_lock()) and time.monotonic() < deadline:
+                time.sleep(0.01)
+        with pytest.raises(SaleRefusedError) as refusal:
+            sale.result(timeout=10)
+
+    assert refusal.value.code == "PROGRAM_DISABLED"
+    assert_nothing_was_written()
 
 
 def test_a_sale_never_runs_inside_a_transaction(shop: Shop) -> None:

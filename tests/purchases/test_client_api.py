@@ -4,7 +4,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoAssertNumQueries
 from rest_framework.test import APIClient
 
 from brokers.models import BrokerOperation
@@ -65,6 +67,20 @@ def test_programs_on_sale_are_listed_in_their_order_with_their_steps(shop: Shop,
         "max_trading_days": 0, "max_positions": 0,
     }  # fmt: skip
     assert [step["account_group"] for step in steps] == ["PROP_DEMO_USD", "PROP_REAL_USD"]
+
+
+def test_listing_more_programs_takes_no_more_queries(
+    shop: Shop, client: APIClient, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    client.get(PROGRAMS)
+    with CaptureQueriesContext(connection) as one:
+        client.get(PROGRAMS)
+    demo, real = (phase.account_group for phase in shop.program.phases.order_by("phase_index"))
+    for number in range(5):
+        make_program(first=demo, funded=real, price=Decimal(99), now=shop.now, name=f"Program {number}")
+
+    with django_assert_num_queries(len(one)):
+        assert len(client.get(PROGRAMS).json()["rows"]) == 6
 
 
 def test_programs_of_another_brand_can_be_asked_for(shop: Shop, client: APIClient) -> None:
