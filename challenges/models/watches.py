@@ -32,7 +32,7 @@ class UnitWatch(models.Model):
     not_judged = models.JSONField(
         default=dict,
         blank=True,
-        help_text="Accounts that could not be judged at the last answer, and why (the first 50).",
+        help_text="Accounts not judged at the last answer, and why (the first 50).",
     )
     halted_at = models.DateTimeField(
         null=True, help_text="Enforcement is halted: too many accounts broke a rule at one reading."
