@@ -11,7 +11,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
     "Programs": [
         ("Programs", "inventory_2", "programs", "program"),
         ("Program versions", "history", "programs", "programversion"),
-        ("Deleted programs", "delete_history", "programs", "deletionrecord"),
+        ("Deletion records", "delete_history", "programs", "deletionrecord"),
     ],
     "Sales": [
         ("Purchases", "shopping_cart", "purchases", "purchase"),
@@ -22,7 +22,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Enrollments", "flag", "challenges", "enrollment"),
         ("Breaches", "gavel", "challenges", "breach"),
         ("Daily snapshots", "calendar_month", "challenges", "dailysnapshot"),
-        ("Watched units", "monitor_heart", "challenges", "unitwatch"),
+        ("Unit watches", "monitor_heart", "challenges", "unitwatch"),
     ],
     "Brokers": [
         ("Broker connections", "lan", "brokers", "brokerconnection"),

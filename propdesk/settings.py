@@ -29,6 +29,7 @@ CSRF_TRUSTED_ORIGINS = env.list("CSRF_TRUSTED_ORIGINS", default=[])
 ROOT_URLCONF = "propdesk.urls"
 WSGI_APPLICATION = "propdesk.wsgi.application"
 ADMIN_PATH = env.str("ADMIN_PATH", default="admin/")
+LOGIN_REDIRECT_URL = "admin:index"
 
 INSTALLED_APPS = [
     "unfold",
@@ -94,9 +95,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 USE_TZ = True
 USE_THOUSAND_SEPARATOR = True
-DATE_FORMAT = "Y-m-d"
-TIME_FORMAT = "H:i"
-DATETIME_FORMAT = "Y-m-d H:i"
+FORMAT_MODULE_PATH = "propdesk.formats"
 
 STATIC_URL = "static/"
 # A folder to collect into is a matter of production; locally whitenoise would complain that it is not there.
@@ -156,6 +155,9 @@ UNFOLD = {
     "SHOW_BACK_BUTTON": True,
     "ENVIRONMENT": "propdesk.navigation.environment",
     "DASHBOARD_CALLBACK": "propdesk.lib.admin.dashboard.dashboard",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("propdesk/favicon.svg")},
+    ],
     "STYLES": [lambda request: static("propdesk/admin.css")],
     "SIDEBAR": {"show_search": True, "navigation": "propdesk.navigation.sidebar"},
 }

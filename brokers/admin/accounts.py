@@ -32,7 +32,6 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
         money_column("equity", currency="group.currency"),
         "read_at",
         "held_by",
-        "created_at",
     )
     list_select_related = ("group", "connection", "enrollment__challenge__customer", "payer__customer")
     list_filter = ("is_enabled", "is_funded", "is_orphan", ("group", RelatedFilter), ("connection", RelatedFilter))

@@ -19,6 +19,7 @@ from propdesk.lib.admin import (
     RelatedFilter,
     ViewOnlyAdmin,
     display,
+    flag_column,
     link_column,
     list_of,
     money_column,
@@ -34,6 +35,7 @@ def _resume(operation: BrokerOperation, by: Actor, reason: str) -> str:
     return "The machine takes it up again: by reading the broker first if the call may have been made."
 
 
+IN_DOUBT = flag_column("was_in_doubt", "was in doubt")
 STATUS = status_column(colours.OPERATION)
 AMOUNT = money_column("amount", currency="account.group.currency")
 
@@ -50,7 +52,6 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
         "attempts",
         "why",
         "created_at",
-        "finished_at",
     )
     list_display_links = ("id", "kind")
     list_select_related = ("account__group",)
@@ -72,7 +73,7 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
                     ("subject", "kind", STATUS),
                     ("account", AMOUNT, "connection"),
                     ("order", "after", "generation"),
-                    ("attempts", "was_in_doubt"),
+                    ("attempts", IN_DOUBT),
                     ("comment", "marker"),
                 )
             },

@@ -17,6 +17,7 @@ from propdesk.lib.admin import (
     Table,
     ViewOnlyAdmin,
     display,
+    flag_column,
     link_column,
     link_to,
     money_column,
@@ -32,6 +33,7 @@ def _resume(order: AccountOrder, by: Actor, reason: str) -> str:
     return "The machine goes on with the order and with its operations that were in review."
 
 
+IN_DOUBT = flag_column("was_in_doubt", "was in doubt")
 STATUS = status_column(colours.ORDER)
 DEPOSIT = money_column("deposit", currency="group.currency")
 
@@ -67,7 +69,7 @@ class AccountOrderAdmin(ViewOnlyAdmin[AccountOrder]):
                     ("holder", "group", DEPOSIT),
                     ("account", "ready_at"),
                     ("failure_reason", "review_reason"),
-                    ("was_in_doubt", "next_at"),
+                    (IN_DOUBT, "next_at"),
                     ("created_at", "updated_at"),
                 )
             },

@@ -105,7 +105,7 @@ class ChallengeAdmin(ViewOnlyAdmin[Challenge]):
     )
     search_help_text = "Number, account number, customer's name or e-mail."
     empty_text = "A challenge opens by itself once a purchase is paid and its account is ready."
-    fieldsets = (("Record", {"fields": (("purchase", "program_version"), ("created_at", "updated_at"))}),)
+    fieldsets = (("Record", {"fields": (("created_at", "updated_at"),)}),)
 
     class Media:
         js = ("propdesk/chart.js",)
@@ -147,6 +147,7 @@ class ChallengeAdmin(ViewOnlyAdmin[Challenge]):
                 ("Status", status_label(row, colours.STATUS)),
                 ("Customer", link_to(row.customer)),
                 ("Program", link_to(row.program)),
+                ("Terms", link_to(row.program_version, f"version {row.program_version.number}")),
                 ("Purchase", link_to(row.purchase)),
                 ("Phase", self.phase(row)),
                 ("Started", row.started_at),

@@ -31,7 +31,6 @@ class EnrollmentAdmin(ViewOnlyAdmin[Enrollment]):
         "phase",
         "state",
         link_column("account"),
-        money_column("initial_balance"),
         money_column("final_equity"),
         "why_over",
         "started_at",

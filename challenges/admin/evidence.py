@@ -19,6 +19,7 @@ from propdesk.lib.admin import (
     Table,
     ViewOnlyAdmin,
     display,
+    flag_column,
     link_column,
     link_to,
     list_of,
@@ -27,6 +28,7 @@ from propdesk.lib.admin import (
 )
 from propdesk.lib.money import as_text
 
+LATE = flag_column("is_late", "late")
 AROUND = timedelta(minutes=10)
 
 
@@ -141,7 +143,7 @@ class DailySnapshotAdmin(ViewOnlyAdmin[DailySnapshot]):
         money_column("low_equity", description="lowest equity"),
         money_column("high_equity", description="highest equity"),
         money_column("close_balance", description="closing balance"),
-        "is_late",
+        LATE,
     )
     list_select_related = ("enrollment__account",)
     list_filter = (("trading_day", DateRangeFilter), "is_late")
@@ -154,7 +156,7 @@ class DailySnapshotAdmin(ViewOnlyAdmin[DailySnapshot]):
             None,
             {
                 "fields": (
-                    ("enrollment", "trading_day", "is_late"),
+                    ("enrollment", "trading_day", LATE),
                     ("boundary_at", "taken_at"),
                     (money_column("start_balance"), money_column("start_equity")),
                     (money_column("low_equity"), money_column("high_equity")),

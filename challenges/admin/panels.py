@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from django.utils.html import format_html
+
 from challenges.admin import colours
 from challenges.admin.standing import distance_bar, distances, rules_of
 from challenges.models import Breach, DailySnapshot, Enrollment
@@ -85,7 +87,7 @@ def breaches_table(enrollments: Sequence[Enrollment]) -> Table:
                 NOTHING if breach.level is None else as_text(breach.level),
                 NOTHING if breach.observed is None else as_text(breach.observed),
                 breach.at,
-                breach.explanation,
+                format_html('<span class="pd-wrap">{}</span>', breach.explanation),
             )
             for breach in breaches
         ],

@@ -2,6 +2,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib import admin
+from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from challenges.models import UnitWatch
@@ -103,7 +104,7 @@ def _panels(now: datetime) -> Sequence[Panel]:
     watches = UnitWatch.objects.select_related("connection")
     return [
         Table(
-            title="Watched units",
+            title="Unit watches",
             note="What the monitor reads at the brokers. Without readable figures nobody fails and nobody passes.",
             columns=("Unit", "Broker", "State", "Accounts", "Last read", "Why it cannot be judged"),
             rows=[
@@ -113,7 +114,7 @@ def _panels(now: datetime) -> Sequence[Panel]:
                     state_label(watch, now),
                     f"{watch.accounts_judged} of {watch.accounts_watched} judged",
                     f"{timesince(watch.last_read_at, now)} ago" if watch.last_read_at else NOTHING,
-                    watch.halt_reason or watch.last_error or NOTHING,
+                    format_html('<span class="pd-wrap">{}</span>', watch.halt_reason or watch.last_error or NOTHING),
                 )
                 for watch in watches
             ],

@@ -17,7 +17,19 @@ from propdesk.lib.money import as_text
 _STEP = re.compile(r"steps\[(\d+)\]\.(\w+)")
 
 
-class ProgramForm(forms.ModelForm[Program]):
+class _ServiceJudges:
+    """The service judges the whole program, in words for staff; the form only reads what was typed.
+
+    Were the model's own checks to run first, staff would read the names of database constraints.
+    """
+
+    _meta: Any
+
+    def _get_validation_exclusions(self) -> set[str]:
+        return {field.name for field in self._meta.model._meta.fields}
+
+
+class ProgramForm(_ServiceJudges, forms.ModelForm[Program]):
     """`refusal`: what the service refused at the first try of this request, shown at the second."""
 
     refusal: ClassVar[Sequence[Problem]] = ()
@@ -43,14 +55,19 @@ class ProgramForm(forms.ModelForm[Program]):
         return {name: value for name, value in self.cleaned_data.items() if name != "read_version"}
 
 
-class PhaseForm(forms.ModelForm[Phase]):
-    """One phase. Its place comes from the order on the page."""
+class PhaseForm(_ServiceJudges, forms.ModelForm[Phase]):
+    """One phase. `place` is where it stands on the page; the theme numbers from 0 and only rows that were saved."""
 
-    phase_index = forms.IntegerField(widget=forms.HiddenInput, required=False)
+    place = forms.IntegerField(widget=forms.HiddenInput, required=False)
 
     class Meta:
         model = Phase
-        fields = ("phase_index", "phase_type", "name", "account_group", "profit_split", *RULE_FIELDS)
+        fields = ("phase_type", "name", "account_group", "profit_split", *RULE_FIELDS)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            self.fields["place"].initial = self.instance.phase_index
 
     def input(self, phase_index: int) -> dict[str, Any]:
         """One step of `save_program`'s data."""
@@ -82,7 +99,7 @@ class PhaseFormSet(BaseInlineFormSet[Phase, Program, PhaseForm]):
             if match := _STEP.match(problem.field):
                 place, name = int(match[1]), match[2]
                 form = kept[place]
-                form.add_error(name if name in form.fields and name != "phase_index" else None, problem.message)
+                form.add_error(name if name in form.fields else None, problem.message)
             elif problem.field == "steps":
                 raise forms.ValidationError(problem.message.replace("steps", "phases"))
 
@@ -94,7 +111,7 @@ class PhaseFormSet(BaseInlineFormSet[Phase, Program, PhaseForm]):
 
 
 def _place(form: PhaseForm) -> tuple[bool, int]:
-    place = getattr(form, "cleaned_data", {}).get("phase_index")
+    place = getattr(form, "cleaned_data", {}).get("place")
     return place is None, place or 0
 
 

@@ -14,7 +14,7 @@ class PhaseInline(StackedInline[Phase, Program]):
     form = PhaseForm
     formset = PhaseFormSet
     ordering = ("phase_index",)
-    ordering_field = "phase_index"
+    ordering_field = "place"
     hide_ordering_field = True
     min_num = 1
     extra = 0
@@ -22,7 +22,7 @@ class PhaseInline(StackedInline[Phase, Program]):
     fieldsets = (
         (
             None,
-            {"fields": (("name", "phase_type"), ("account_group", "profit_split"), "phase_index")},
+            {"fields": (("name", "phase_type"), ("account_group", "profit_split"), "place")},
         ),
         (
             "Loss limits",

@@ -32,6 +32,8 @@ from purchases.admin import colours
 from purchases.models import Purchase
 
 STATUS = status_column(colours.PURCHASE)
+RATE = money_column("conversion_rate")
+IN_ACCOUNT_CURRENCY = money_column("amount_account_currency", description="in the payer account's currency")
 AMOUNT = money_column("amount", currency="currency", description="amount")
 # A sale that takes longer than this is worth a look, although nothing has said that it went wrong.
 SLOW = timedelta(minutes=10)
@@ -90,12 +92,12 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
     search_help_text = "Number, customer's name or e-mail, account number, idempotency key."
     empty_text = "A purchase appears when a customer buys a program, or staff grant one."
     fieldsets = (
-        ("Money", {"fields": (("kind", AMOUNT, "payer"), ("conversion_rate", "amount_account_currency", "comment"))}),
+        ("Money", {"fields": (("kind", AMOUNT, "payer"), (RATE, IN_ACCOUNT_CURRENCY, "comment"))}),
         (
             "Record",
             {
                 "fields": (
-                    ("program_version", "idempotency_key"),
+                    (link_column("program_version", "terms"), "idempotency_key"),
                     ("created_at", "updated_at", "next_at"),
                 )
             },

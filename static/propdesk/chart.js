@@ -6,10 +6,10 @@ window.addEventListener("load", () => {
 
   const moment = (seconds) => new Date(seconds * 1000).toISOString().slice(0, 16).replace("T", " ");
 
-  // A day or less shows the time, more shows the date.
+  // Half a day shows the time, a week the date with the time, more the date.
   const tick = (seconds, span) => {
     const text = moment(seconds);
-    return span > 2 * 86400 ? text.slice(5, 10) : span > 43200 ? text.slice(5) : text.slice(11);
+    return span > 7 * 86400 ? text.slice(5, 10) : span > 43200 ? text.slice(5) : text.slice(11);
   };
 
   for (const canvas of document.querySelectorAll("canvas[data-chart]")) {

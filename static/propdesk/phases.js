@@ -5,7 +5,7 @@ window.addEventListener("load", () => {
   if (!list) return;
 
   const rows = () => [...list.querySelectorAll(":scope > .form-group:not(.empty-form)")];
-  const place = (row) => row.querySelector('input[name$="-phase_index"]');
+  const place = (row) => row.querySelector('input[name$="-place"]');
 
   const sorted = rows().sort((a, b) => (place(a).value || 99) - (place(b).value || 99));
   const after = list.querySelector(":scope > .empty-form");

@@ -1,12 +1,13 @@
 """What admin pages are built from. Unfold is imported in `theme` and nowhere else, so that it can be replaced."""
 
-from propdesk.lib.admin.bases import ModelAdmin, ViewOnlyAdmin
+from propdesk.lib.admin.bases import ModelAdmin, StackedInline, TabularInline, ViewOnlyAdmin
 from propdesk.lib.admin.buttons import Button
 from propdesk.lib.admin.counts import count_of
 from propdesk.lib.admin.dashboard import Card, register_cards, register_panels
 from propdesk.lib.admin.labels import (
     NOTHING,
     Colour,
+    flag_column,
     label,
     link_column,
     link_to,
@@ -30,8 +31,6 @@ from propdesk.lib.admin.theme import (
     PasswordInput,
     RelatedFilter,
     Select,
-    StackedInline,
-    TabularInline,
     Textarea,
     TextInput,
     UserChangeForm,
@@ -69,6 +68,7 @@ __all__ = [
     "ViewOnlyAdmin",
     "count_of",
     "display",
+    "flag_column",
     "label",
     "link_column",
     "link_to",

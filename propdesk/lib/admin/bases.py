@@ -6,7 +6,7 @@ from typing import Any, Generic, TypeVar
 from django.contrib import messages
 from django.contrib.admin.utils import flatten_fieldsets, unquote
 from django.core.exceptions import PermissionDenied
-from django.db.models import DecimalField, Model
+from django.db.models import DecimalField, Model, TextField
 from django.forms import ChoiceField, Field
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -21,18 +21,42 @@ from propdesk.lib.money import CURRENCY_DECIMALS
 from propdesk.lib.transitions import IllegalTransition
 
 M = TypeVar("M", bound=Model)
+P = TypeVar("P", bound=Model)
 CURRENCY_FIELDS = ("currency", "price_currency")
 CURRENCIES = [(code, code) for code in sorted(CURRENCY_DECIMALS)]
 
 
-class ModelAdmin(theme.ModelAdmin[M], Generic[M]):
+class _Inputs:
+    """Our own input boxes, on pages and inlines alike."""
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Field | None:
+        if isinstance(db_field, DecimalField):
+            kwargs.setdefault("widget", theme.DecimalInput)
+        if isinstance(db_field, TextField):
+            kwargs.setdefault("widget", theme.Textarea(attrs={"rows": 3}))
+        if db_field.name in CURRENCY_FIELDS:
+            return ChoiceField(choices=CURRENCIES, initial="USD", widget=theme.Select, help_text=db_field.help_text)
+        field: Field | None = super().formfield_for_dbfield(db_field, request, **kwargs)  # type: ignore[misc]
+        return field
+
+
+class StackedInline(_Inputs, theme.StackedInline[M, P], Generic[M, P]):
+    """Related rows, one below the other."""
+
+
+class TabularInline(_Inputs, theme.TabularInline[M, P], Generic[M, P]):
+    """Related rows as a table, for a few short columns."""
+
+    hide_title = True
+
+
+class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
     """A page with panels around the form, and buttons for what may happen to the record."""
 
     # Records are changed one at a time, each with its reason: no bulk actions.
     actions = None
     list_filter_submit = True
     list_per_page = 50
-    show_full_result_count = False
     compressed_fields = False
     buttons: Sequence[Button] = ()
     # What an empty list says: how the first row comes to be.
@@ -45,13 +69,6 @@ class ModelAdmin(theme.ModelAdmin[M], Generic[M]):
     def panels_below(self, request: HttpRequest, row: M) -> Sequence[Panel]:
         """Cards below the form."""
         return ()
-
-    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Field | None:
-        if isinstance(db_field, DecimalField):
-            kwargs.setdefault("widget", theme.DecimalInput)
-        if db_field.name in CURRENCY_FIELDS:
-            return ChoiceField(choices=CURRENCIES, widget=theme.Select, help_text=db_field.help_text)
-        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def render_change_form(
         self,

@@ -29,6 +29,11 @@ class Button:
     icon: str = ""
     asks_reason: bool = True
 
+    @property
+    def confirm_variant(self) -> str:
+        """On the confirmation page it is the main button, whatever it is on the record's page."""
+        return "danger" if self.variant == "danger" else "primary"
+
 
 class ReasonForm(forms.Form):
     """Why staff do it: kept on the event row."""

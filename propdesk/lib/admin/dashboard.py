@@ -53,6 +53,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     """What the theme calls for the front page (setting DASHBOARD_CALLBACK)."""
     now = utc_now()
     user: Any = request.user
+    context["title"] = "Dashboard"
     context["cards"] = _collect(_cards, user, now)
     context["panels"] = _collect(_panels, user, now)
     return context

@@ -74,6 +74,16 @@ def percent_column(field: str, description: str = "") -> Column:
     return _named(column, field)
 
 
+def flag_column(field: str, text: str, colour: Colour = Colour.ORANGE) -> Column:
+    """A column that shows a label where the flag is set, and nothing to worry about where it is not."""
+
+    @display(description=text, ordering=field)
+    def column(row: Any) -> str:
+        return label(text, colour) if getattr(row, field) else NOTHING
+
+    return _named(column, field)
+
+
 def link_column(path: str, description: str = "", *, ordering: str | None = None) -> Column:
     """A column that links to a related row, given by its dotted path; load it with `list_select_related`."""
 

@@ -32,7 +32,13 @@ from purchases.models import Customer, PayerAccount, Purchase
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 STAFF = Actor("staff")
-NAMES = (("Ada", "Lovelace"), ("Grace", "Hopper"), ("Emmy", "Noether"), ("Sofia", "Kovalevskaya"), ("Mary", "Cartwright"))
+NAMES = (
+    ("Ada", "Lovelace"),
+    ("Grace", "Hopper"),
+    ("Emmy", "Noether"),
+    ("Sofia", "Kovalevskaya"),
+    ("Mary", "Cartwright"),
+)
 
 
 @dataclass
@@ -51,7 +57,13 @@ def make_firm(now: datetime = NOW) -> Firm:
         name="ThinkMarkets", base_url="http://127.0.0.1:8100", api_key="not shown anywhere"
     )
     UnitWatch.objects.create(
-        connection=connection, unit=1, last_read_at=now, tried_at=now, read_seconds=0.12, accounts_watched=3, accounts_judged=3
+        connection=connection,
+        unit=1,
+        last_read_at=now,
+        tried_at=now,
+        read_seconds=0.12,
+        accounts_watched=3,
+        accounts_judged=3,
     )
     demo = make_group(connection, "PROP_DEMO_USD", AccountMode.DEMO, unit=1)
     real = make_group(connection, "PROP_REAL_USD", AccountMode.REAL, unit=2)
@@ -94,7 +106,9 @@ def sell(firm: Firm, number: int, now: datetime = NOW, *, failed: bool = False) 
     """A customer who bought the program a few days ago and trades; `failed`: broke the daily loss limit."""
     started = now - timedelta(days=3)
     first, last = NAMES[number % len(NAMES)]
-    customer = Customer.objects.create(email=f"{first}.{last}.{number}@example.com".lower(), first_name=first, last_name=last)
+    customer = Customer.objects.create(
+        email=f"{first}.{last}.{number}@example.com".lower(), first_name=first, last_name=last
+    )
     payer_account = _account(firm, firm.real, 500_000 + number, balance=Decimal(9_501))
     payer = PayerAccount.objects.create(customer=customer, account=payer_account)
     payment = _operation(firm, f"purchase:{number}:payment", BrokerOperation.Kind.WITHDRAW, payer_account, started)

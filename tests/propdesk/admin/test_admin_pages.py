@@ -60,7 +60,9 @@ def fill(firm, boss: User, numbers: range) -> None:
 
 
 def queries_of(client: Client, url: str) -> int:
-    with CaptureQueriesContext(connection, ) as captured:
+    with CaptureQueriesContext(
+        connection,
+    ) as captured:
         response = client.get(url)
     assert response.status_code == 200, url
     return len(captured)
@@ -150,7 +152,9 @@ def test_the_key_of_a_connection_is_on_no_page(client: Client) -> None:
 def test_staff_with_view_rights_see_but_cannot_change(boss: User) -> None:
     sold = sell(make_firm(), 1)
     viewer = User.objects.create_user("viewer", is_staff=True)
-    viewer.user_permissions.set(Permission.objects.filter(codename__in=["view_challenge", "view_program", "view_phase"]))
+    viewer.user_permissions.set(
+        Permission.objects.filter(codename__in=["view_challenge", "view_program", "view_phase"])
+    )
     client = Client()
     client.force_login(viewer)
     program = sold.challenge.program
