@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable
 
-from pytest_django.fixtures import SettingsWrapper
+from pytest_django import Settings
 
 from brokers.models import TradingAccount
 from challenges.models import Breach, Challenge, ChallengeStatus
@@ -30,7 +30,7 @@ def test_every_job_of_this_app_is_registered() -> None:
 
 
 def test_from_a_sale_to_a_failed_challenge_by_the_sweeper_alone(
-    firm: Firm, payer: TradingAccount, settings: SettingsWrapper
+    firm: Firm, payer: TradingAccount, settings: Settings
 ) -> None:
     settings.MONITOR_SECONDS = 0
     customer = Customer.objects.create(email="bob@example.com", first_name="Bob", last_name="Buyer")
