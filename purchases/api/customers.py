@@ -9,7 +9,8 @@ from purchases.models import Customer
 
 def customer_of(request: Request) -> Customer:
     """The customer who acts in a customer session. Raises PermissionDeniedError for a login without an active one."""
-    customer = Customer.objects.filter(user_id=request.user.pk).first()
+    user = request.user
+    customer = Customer.objects.filter(user=user).first() if user.is_authenticated else None
     if customer is None:
         raise PermissionDeniedError("This login belongs to no customer.")
     if customer.status != Customer.Status.ACTIVE:

@@ -6,6 +6,7 @@ import pytest
 from django.db import connection
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation
+from brokers.services import run_operation
 from propdesk.lib.processes.registry import registered_jobs
 from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransition
@@ -104,6 +105,20 @@ def test_a_lost_payment_reply_is_settled_and_the_price_taken_once(shop: Shop, si
     purchase = advance_until(purchase, created, clock=Later())
 
     assert simulator.injected() == 1
+    assert balance_of(simulator, shop) == Decimal(9501)
+
+
+def test_a_worker_that_died_after_the_payment_is_followed_by_one_that_pays_no_second_time(
+    shop: Shop, simulator: Simulator
+) -> None:
+    purchase = shop.purchase()
+    assert purchase.payment is not None
+    assert run_operation(operation_id=purchase.payment.pk, clock=utc_now).status == BrokerOperation.Status.DONE
+    purchase.refresh_from_db()
+    assert purchase.status == PENDING
+
+    advance_until(purchase, created)
+
     assert balance_of(simulator, shop) == Decimal(9501)
 
 
