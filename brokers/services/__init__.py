@@ -4,6 +4,7 @@ from brokers.services.batches import advance_due_orders, run_due_operations
 from brokers.services.connections import ConnectionTest, broker_for, read_account, save_connection, test_connection
 from brokers.services.operations import (
     SubjectReusedError,
+    decide_operation,
     request_disable_and_flatten,
     request_enable,
     request_withdrawal,
@@ -18,6 +19,7 @@ __all__ = [
     "advance_due_orders",
     "advance_order",
     "broker_for",
+    "decide_operation",
     "place_order",
     "read_account",
     "request_disable_and_flatten",

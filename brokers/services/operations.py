@@ -1,5 +1,6 @@
 """Operations that stand alone: withdrawals from payer accounts, and taking accounts out of trading."""
 
+import logging
 from datetime import datetime
 from decimal import Decimal
 
@@ -13,7 +14,9 @@ from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operatio
 from brokers.services.procedures import procedure_of
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge
-from propdesk.lib.transitions import record, transition
+from propdesk.lib.transitions import IllegalTransition, record, transition
+
+logger = logging.getLogger(__name__)
 
 Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 
@@ -80,6 +83,9 @@ def work_on_operation(lease: Lease, *, clock: Clock) -> None:
         carry_out(operation, procedure_of(operation), Work(operation.connection, client, lease, clock))
     except LeaseLostError:
         return
+    except IllegalTransition as exc:
+        # Staff, or the owner, decided about it while we worked on it: theirs is the word that counts.
+        logger.warning("Work on operation %s stopped: %s", operation.pk, exc)
     lease.release(next_at=operation.next_at)
     if operation.status == Status.DONE:
         for follower_id in operation.followers.order_by("id").values_list("pk", flat=True):
@@ -96,6 +102,29 @@ def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime
     )
     if operation.order_id is None:
         nudge("brokers.run_operation", operation.pk)
+    return operation
+
+
+@transaction.atomic
+def decide_operation(*, operation_id: int, happened: bool, reason: str, by: Actor, now: datetime) -> BrokerOperation:
+    """Staff say, having looked at the broker, whether the money of an operation in review has moved.
+
+    It becomes DONE or REFUSED. Raises `IllegalTransition` when it is not in review, `ValueError` for other kinds: those
+    are resumed, and a reading decides.
+    """
+    operation = BrokerOperation.objects.select_for_update().get(pk=operation_id)
+    if operation.kind not in BrokerOperation.MONEY:
+        raise ValueError(f"A reading decides about an operation to {operation.get_kind_display()}.")
+    if operation.status != Status.NEEDS_REVIEW:
+        raise IllegalTransition(operation, operation.status, Status.DONE if happened else Status.REFUSED)
+    if happened:
+        procedure_of(operation).apply(operation, {})
+        transition(operation, to=Status.DONE, by=by, now=now, reason=reason, finished_at=now, review_reason="")
+    else:
+        transition(
+            operation, to=Status.REFUSED, by=by, now=now, reason=reason, finished_at=now, review_reason="",
+            error_code="DECIDED_BY_STAFF", error_message=reason,
+        )  # fmt: skip
     return operation
 
 

@@ -20,7 +20,7 @@ from brokers.services.operations import request_disable_and_flatten, resume_oper
 from brokers.services.order_steps import STEPS, Failed, Outcome, Review, Wait, account_of, record_orphans
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge
-from propdesk.lib.transitions import record, transition
+from propdesk.lib.transitions import IllegalTransition, record, transition
 
 logger = logging.getLogger(__name__)
 
@@ -86,10 +86,14 @@ def work_on_order(lease: Lease, *, clock: Clock) -> None:
         outcome = _run_steps(order, work)
         if isinstance(outcome, Failed):
             outcome = _before_failing(order, work) or outcome
+        if not isinstance(outcome, Wait):
+            _conclude(order, outcome, now=clock())
     except LeaseLostError:
         return
-    if not isinstance(outcome, Wait):
-        _conclude(order, outcome, now=clock())
+    except IllegalTransition as exc:
+        # Staff decided about it, or about one of its operations, while we worked on it: look again later.
+        logger.warning("Work on account order %s stopped: %s", order, exc)
+        outcome = Wait(clock() + LONGEST_WAIT)
     lease.release(next_at=outcome.until if isinstance(outcome, Wait) else clock())
 
 

@@ -1,6 +1,7 @@
 """Withdrawals and taking accounts out of trading, against the real simulator."""
 
 import threading
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -9,12 +10,14 @@ from django.db import IntegrityError, connection, transaction
 from brokers.models import BrokerOperation, TradingAccount
 from brokers.services import (
     SubjectReusedError,
+    decide_operation,
     request_disable_and_flatten,
     resume_operation,
     run_due_operations,
     run_operation,
 )
 from propdesk.lib.times import utc_now
+from propdesk.lib.transitions import IllegalTransition
 from tests.brokers.driving import TESTER, JumpingClock, fault, run, settles_at, statuses, withdrawal
 from tests.simulator import Simulator
 
@@ -101,6 +104,47 @@ def test_an_unexplained_transfer_beside_a_withdrawal_in_doubt_goes_to_review(
     assert operation.status == Status.NEEDS_REVIEW
     assert operation.review_reason == "2 new transfers moved -494.00, where -499.00 or nothing was expected."
     assert simulator.account(payer.login)["balance"] == 9506.0
+
+
+def in_review(simulator: Simulator, payer: TradingAccount) -> BrokerOperation:
+    simulator.faults(fault("withdraw", "drop_after"))
+    operation = withdrawal(payer)
+    run_operation(operation_id=operation.pk, clock=utc_now)
+    body = {"accountNumber": payer.login, "unit": payer.group.unit, "amount": 5.0, "comment": "top-up"}
+    simulator.post("accounts/deposit", body)
+    return run(operation)
+
+
+@pytest.mark.parametrize(
+    ("happened", "status", "code"), [(True, Status.DONE, ""), (False, Status.REFUSED, "DECIDED_BY_STAFF")]
+)
+def test_staff_decide_about_money_in_review(
+    simulator: Simulator, payer: TradingAccount, happened: bool, status: int, code: str
+):
+    operation = in_review(simulator, payer)
+    decided = decide_operation(operation_id=operation.pk, happened=happened, reason="Looked.", by=TESTER, now=utc_now())
+    assert (decided.status, decided.error_code, decided.review_reason) == (status, code, "")
+    last = decided.EVENTS._default_manager.filter(subject_id=decided.pk).latest("id")
+    assert (last.actor, last.reason) == ("test", "Looked.")
+    with pytest.raises(IllegalTransition):
+        decide_operation(operation_id=operation.pk, happened=True, reason="Again.", by=TESTER, now=utc_now())
+
+
+def test_what_staff_decide_during_a_call_counts(simulator: Simulator, payer: TradingAccount):
+    disable, _ = taken_out(payer)
+
+    def clock_of_a_worker_that_is_overtaken() -> datetime:
+        BrokerOperation.objects.filter(pk=disable.pk, status=Status.CALLING).update(
+            status=Status.NEEDS_REVIEW, review_reason="Leave it."
+        )
+        return utc_now()
+
+    operation = run_operation(operation_id=disable.pk, clock=clock_of_a_worker_that_is_overtaken)
+    assert (operation.status, operation.review_reason, operation.leased_until) == (
+        Status.NEEDS_REVIEW,
+        "Leave it.",
+        None,
+    )
 
 
 def test_only_one_money_operation_of_an_account_is_under_way_at_a_time(simulator: Simulator, payer: TradingAccount):

@@ -1,11 +1,14 @@
 """Account orders against the real simulator: whatever the broker does to us, one enabled account with one deposit."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pytest
+from celery import current_app
 from django.db import connection, transaction
 
+import brokers.tasks  # noqa: F401  (registers the tasks)
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import advance_order, resume_order, run_due_operations
 from propdesk.lib.times import utc_now
@@ -238,6 +241,28 @@ def test_staff_resume_an_order_in_review(simulator: Simulator, demo_group: Accou
     order = drive(order, clock)
     assert_one_good_account(simulator, order)
     assert order.review_reason == ""
+
+
+def test_celery_finds_the_tasks_under_the_names_that_services_nudge(demo_group: AccountGroup):
+    order = placed(demo_group)
+    current_app.tasks["brokers.advance_order"](order.pk)
+    order.refresh_from_db()
+    assert order.status == Status.READY
+    assert "brokers.run_operation" in current_app.tasks
+
+
+def test_what_staff_decide_about_an_order_meanwhile_counts(simulator: Simulator, demo_group: AccountGroup):
+    order = placed(demo_group)
+
+    def clock_of_a_worker_that_is_overtaken() -> datetime:
+        enabling = Operation.objects.filter(order=order, kind="enable").exists()
+        AccountOrder.objects.filter(pk=order.pk, status=Status.OPENING).update(
+            status=Status.CANCELLED if enabling else Status.OPENING
+        )
+        return utc_now()
+
+    order = advance_order(order_id=order.pk, clock=clock_of_a_worker_that_is_overtaken)
+    assert (order.status, order.account, order.leased_until) == (Status.CANCELLED, None, None)
 
 
 def test_an_order_is_not_advanced_inside_a_transaction(demo_group: AccountGroup):
