@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from brokers.client.base import Broker
+from brokers.client.base import AccountStats, Broker
 from brokers.client.errors import BrokerError
 from challenges.services.gate import Reading, confirms, doubt
 
@@ -66,27 +66,36 @@ def _confirm(
     broker: Broker, unit: int, doubtful: Mapping[Known, tuple[Reading, str]], result: UnitReading, clock: Clock
 ) -> None:
     """Read doubtful accounts again; the second figures count, if they say what the first ones or the last ones said."""
-    asked_at, second = _second_readings(broker, unit, doubtful, clock)
-    in_time = clock() - result.read_at <= CONFIRM_WITHIN
+    second = _second_readings(broker, unit, doubtful, result.read_at + CONFIRM_WITHIN, clock)
     for account, (first, why) in doubtful.items():
         again = second.get(account.login)
-        if in_time and again and confirms(again, first=first, balance=account.balance, equity=account.equity):
-            result.figures[account.login] = (again, asked_at)
+        if again and confirms(again[0], first=first, balance=account.balance, equity=account.equity):
+            result.figures[account.login] = again
         else:
             result.missing[account.login] = f"{why}, and no second reading in time confirms it"
 
 
 def _second_readings(
-    broker: Broker, unit: int, doubtful: Iterable[Known], clock: Clock
-) -> tuple[datetime, dict[int, Reading]]:
-    """When they were asked for, and the second figures by login; accounts that could not be read are left out."""
-    asked_at, logins = clock(), [account.login for account in doubtful]
+    broker: Broker, unit: int, doubtful: Iterable[Known], until: datetime, clock: Clock
+) -> dict[int, tuple[Reading, datetime]]:
+    """The second figures by login with the time they were asked for, as far as the broker gives them in time."""
+    logins = [account.login for account in doubtful]
+    found: dict[int, tuple[Reading, datetime]] = {}
     try:
-        if len(logins) > SINGLE_READINGS:
-            stats = broker.accounts_stats(unit=unit)
-        else:
-            stats = {login: broker.account_stats(unit=unit, login=login) for login in logins}
+        for batch in [logins] if len(logins) > SINGLE_READINGS else [[login] for login in logins]:
+            asked_at = clock()
+            if asked_at > until:
+                break
+            stats = _read_again(broker, unit, batch)
+            if clock() <= until:
+                found |= {login: (Reading.of(stats[login]), asked_at) for login in batch if login in stats}
     except BrokerError as error:
         logger.warning("Unit %s: doubtful figures could not be read again: %s", unit, error)
-        return asked_at, {}
-    return asked_at, {login: Reading.of(stats[login]) for login in logins if login in stats}
+    return found
+
+
+def _read_again(broker: Broker, unit: int, logins: list[int]) -> dict[int, AccountStats]:
+    """One call: for the account, or for the whole unit where there are several."""
+    if len(logins) > 1:
+        return broker.accounts_stats(unit=unit)
+    return {login: broker.account_stats(unit=unit, login=login) for login in logins}

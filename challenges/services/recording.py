@@ -80,7 +80,7 @@ def kept_points(one: Judged) -> list[MetricSnapshot]:
 def _point(row: EnrollmentState, *, opened: bool) -> MetricSnapshot:
     return MetricSnapshot(
         enrollment_id=row.pk,
-        at=row.last_at,
+        at=row.last_at or row.started_at,
         balance=row.last_balance,
         equity=row.last_equity,
         is_flat=row.last_flat,

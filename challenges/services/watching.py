@@ -121,6 +121,9 @@ def _tried_before(now: datetime) -> datetime:
 
 def _watch(watch: UnitWatch, clock: Clock) -> int:
     rows = _open_rows(watch.connection, watch.unit)
+    if not rows:
+        UnitWatch.objects.filter(pk=watch.pk).update(accounts_watched=0, accounts_judged=0, not_judged={})
+        return 0
     known = [Known(login=row.login, balance=row.last_balance, equity=row.last_equity) for row in rows]
     reading = read_unit(broker_for(watch.connection), unit=watch.unit, accounts=known, clock=clock)
     judged = _judge_all(rows, reading)

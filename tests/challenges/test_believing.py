@@ -170,6 +170,20 @@ def test_many_breaches_at_one_reading_wait_for_staff(firm: Firm) -> None:
     assert (watch.halted_at, watch.confirmed_by) == (None, "ada")
 
 
+def test_a_unit_without_open_enrollments_is_not_read(firm: Firm, twist: Any) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+
+    def must_not_be_read(rows: dict[int, AccountStats]) -> dict[int, AccountStats]:
+        raise AssertionError("the unit was read")
+
+    twist(must_not_be_read)
+
+    assert firm.watch() == 0
+    assert firm.unit_watch().accounts_watched == 0
+
+
 def test_one_account_that_cannot_be_judged_does_not_stop_the_others(firm: Firm) -> None:
     good, bad = firm.enrollment(), firm.enrollment()
     firm.trade(good, equity=94000)

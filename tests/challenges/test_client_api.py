@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from brokers.models import BrokerOperation, TradingAccount
 from challenges.models import Challenge, Enrollment
@@ -131,6 +133,24 @@ def test_mine_lists_purchases_and_challenges_of_the_customer_only(firm: Firm, en
 
     assert [row["id"] for row in mine["challenges"]] == [challenge.pk]
     assert [row["id"] for row in mine["purchases"]] == [challenge.purchase_id]
+
+
+def test_a_longer_list_costs_no_more_queries(firm: Firm, enrollment: Enrollment) -> None:
+    challenge = enrollment.challenge
+    client = client_of(challenge.customer)
+    get(client, "challenges")
+    with CaptureQueriesContext(connection) as few:
+        get(client, "challenges")
+    for _ in range(3):
+        other = firm.challenge(challenge.program)
+        Purchase.objects.filter(pk=other.purchase_id).update(customer=challenge.customer)
+        Challenge.objects.filter(pk=other.pk).update(customer=challenge.customer)
+
+    with CaptureQueriesContext(connection) as many:
+        mine = get(client, "challenges")
+
+    assert len(mine["challenges"]) == 4
+    assert len(many) == len(few)
 
 
 @pytest.mark.parametrize("path", ["", "/metrics", "/breaches"])
