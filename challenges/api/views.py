@@ -36,7 +36,7 @@ class BuyView(CustomerView):
 
 
 class ChallengeListView(CustomerView):
-    @extend_schema(responses=MineOutput)
+    @extend_schema(operation_id="client_prop_challenges_list", responses=MineOutput)
     def get(self, request: Request) -> Response:
         """The customer's purchases and challenges, the newest first; a purchase may have no challenge (yet)."""
         customer = customer_of(request)
