@@ -12,6 +12,7 @@ from typing import Any
 from brokers.simulator.broker_api import READS, WRITES
 from brokers.simulator.fields import Fields, fields_of
 from brokers.simulator.injections import ALL, FAULTS, LONGEST_SECONDS
+from brokers.simulator.options import Options
 from brokers.simulator.refusals import RefusedError
 from brokers.simulator.store import Store
 
@@ -102,6 +103,16 @@ class Faults:
 
     def _save(self) -> None:
         self._store.save(facts={"faults": [asdict(rule) for rule in self._rules], "fault_totals": self.totals})
+
+
+def open_faults(options: Options, store: Store) -> Faults:
+    """The rules of the last run, unless the command line orders a mix."""
+    faults = Faults(store=store, seed=options.seed if options.fault_seed is None else options.fault_seed)
+    rates = {"writes": options.fault_rate, "reads": options.read_fault_rate}
+    if any(rate is not None for rate in rates.values()):
+        seconds = options.fault_seconds
+        faults.replace([Rule(group, MIX, rate, seconds=seconds) for group, rate in rates.items() if rate])
+    return faults
 
 
 def read_rules(fields: Fields) -> list[Rule]:

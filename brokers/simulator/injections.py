@@ -33,8 +33,8 @@ MISPRINTED = ACCOUNT_LISTS | {"opened-positions", "closed-positions", "account-c
 class Exchange:
     """One request that a fault is done to.
 
-    `effect` runs the endpoint and gives its true answer, and refusals are answers too. `stale` is a true answer of
-    `seconds` ago, if there is one; `luck`, from 0 to 1, is this fault's throw of the dice.
+    `effect` runs the endpoint and gives its true answer, and refusals are answers too. `stale` is a true answer
+    of at least `seconds` ago, if there is one; `luck`, from 0 to 1, is this fault's throw of the dice.
     """
 
     request: web.Request
@@ -146,9 +146,11 @@ async def printed_form(exchange: Exchange) -> web.StreamResponse:
 
 
 async def stale_read(exchange: Exchange) -> web.StreamResponse:
-    """Answer what was true `seconds` ago. Without such an answer, the one of now."""
+    """Give an answer again that was given `seconds` to twice as many seconds ago; without one, the answer of now."""
     past = exchange.stale()
-    return await exchange.effect() if past is None else raw(past)
+    # Asked all the same, so that there is an answer for later.
+    present = await exchange.effect()
+    return present if past is None else raw(past)
 
 
 async def _distort(exchange: Exchange, distortion: Callable[[bytes, float], bytes]) -> web.StreamResponse:

@@ -19,7 +19,7 @@ from brokers.simulator.accounts import DEFAULT_UNITS, Unit
 from brokers.simulator.broker_api import CALL, WRITES, BrokerApi, refusal
 from brokers.simulator.broker_api import ROOT as BROKER_ROOT
 from brokers.simulator.control_api import ControlApi
-from brokers.simulator.faults import MIX, Faults, Rule
+from brokers.simulator.faults import Faults, open_faults
 from brokers.simulator.injections import ALL, FAULTS, Exchange
 from brokers.simulator.ledger import Ledger
 from brokers.simulator.market import Market
@@ -111,7 +111,7 @@ async def _tick_until(stop: asyncio.Event, ticker: Ticker) -> None:
 
 
 def _application(options: Options, ledger: Ledger, store: Store) -> web.Application:
-    faults = _faults(options, store)
+    faults = open_faults(options, store)
     oracle = Oracle(ledger=ledger, store=store, faults=faults)
     app = web.Application(
         # The outermost comes first. Errors are answered twice: a call that a fault is done to may itself be refused.
@@ -127,16 +127,6 @@ def _application(options: Options, ledger: Ledger, store: Store) -> web.Applicat
     control = ControlApi(ledger=ledger, faults=faults, oracle=oracle)
     app.add_routes([*BrokerApi(ledger).routes(), *control.routes()])
     return app
-
-
-def _faults(options: Options, store: Store) -> Faults:
-    """The rules of the last run, unless the command line orders others."""
-    faults = Faults(store=store, seed=options.seed if options.fault_seed is None else options.fault_seed)
-    rates = {"writes": options.fault_rate, "reads": options.read_fault_rate}
-    if any(rate is not None for rate in rates.values()):
-        seconds = options.fault_seconds
-        faults.replace([Rule(group, MIX, rate, seconds=seconds) for group, rate in rates.items() if rate])
-    return faults
 
 
 def _require_key(key: str) -> Middleware:

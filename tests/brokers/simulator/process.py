@@ -6,11 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from argparse import ArgumentParser
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import requests
+
+from brokers.simulator.options import Options, add_arguments
 
 ROOT = Path(__file__).parents[3]
 KEY = "a-key-for-tests"
@@ -24,6 +27,7 @@ class Simulator:
     """Start one with `data` as its directory. Requests carry the right key."""
 
     def __init__(self, data: Path, *options: str) -> None:
+        self.data = data
         command = [
             sys.executable,
             "-m",
@@ -79,6 +83,17 @@ class Simulator:
             self.ok("accounts/deposit", accountNumber=number, unit=unit, amount=funds, comment="initial")
         return int(number)
 
+    def faults(self, *rules: Json) -> None:
+        """Put these rules in force, and no others."""
+        self.control("faults", {"rules": list(rules)})
+
+    def oracle(self) -> Json:
+        return self.control("oracle")
+
+    def calls(self, number: int) -> list[Json]:
+        """What the oracle tells of the calls that name or made one account, but for its creation."""
+        return [call for call in self.oracle()["calls"] if number in call["accounts"]]
+
     def state(self, number: int) -> Json:
         """The control surface's row of one account."""
         return next(row for row in self.control("accounts")["accounts"] if row["accountNumber"] == number)
@@ -92,6 +107,13 @@ class Simulator:
         self.process.send_signal(number)
         _, errors = self.process.communicate(timeout=10)
         return self.process.returncode, errors
+
+
+def options(*arguments: str) -> Options:
+    """The options that a command line gives."""
+    parser = ArgumentParser()
+    add_arguments(parser)
+    return Options.of(vars(parser.parse_args(arguments)))
 
 
 def application(**changes: Json) -> dict[str, Json]:

@@ -5,11 +5,12 @@ import time
 import pytest
 import requests
 
+from brokers.simulator.past_answers import PastAnswers
 from tests.brokers.simulator.process import DEMO, Json, Simulator, wait_until
 
 
 def order(simulator: Simulator, **rule: Json) -> None:
-    simulator.control("faults", {"rules": [rule]})
+    simulator.faults(rule)
 
 
 def deposit(simulator: Simulator, number: int, seconds: float = 10) -> requests.Response:
@@ -90,6 +91,84 @@ def test_late_effect_answers_504_and_acts_later(simulator: Simulator, number: in
     wait_until(lambda: balance(simulator, number) == 10.0)
 
 
+def test_drip_after_sends_a_byte_now_and_then_for_longer_than_any_deadline(simulator: Simulator, number: int) -> None:
+    order(simulator, endpoint="deposit", fault="drip_after", seconds=0.02)
+    body = {"accountNumber": number, "unit": DEMO, "amount": 10, "comment": "x"}
+    url = f"{simulator.url}/cportal/prop/demo/accounts/deposit"
+    started = time.monotonic()
+    with simulator.session.post(url, json=body, timeout=1, stream=True) as response:
+        assert balance(simulator, number) == 10.0
+        # One byte every 20 ms for ten minutes.
+        assert (response.status_code, response.headers["Content-Length"]) == (200, "30000")
+        assert response.raw.read(15) == b" " * 15
+        assert 0.28 <= time.monotonic() - started < 5
+
+
+def test_what_drips_is_the_ordinary_answer(simulator: Simulator, number: int) -> None:
+    # The longest pause makes a single byte last for ten minutes, so that nothing is left to fill up.
+    order(simulator, endpoint="reset-password", fault="drip_after", seconds=600)
+    body = {"accountNumber": number, "unit": DEMO, "password": "Password1!"}
+    url = f"{simulator.url}/cportal/prop/demo/accounts/reset-password"
+    with simulator.session.post(url, json=body, timeout=5, stream=True) as response:
+        assert (response.headers["Content-Length"], response.raw.read(1)) == ("2", b"{")
+
+
+def test_partial_enable_reaches_half_of_the_accounts_and_says_the_same(simulator: Simulator) -> None:
+    numbers = [simulator.open_account(enabled=False, funds=0) for _ in range(3)]
+    body = {"enable": True, "unit": DEMO, "accountNumbers": numbers}
+    order(simulator, endpoint="enable", fault="partial_enable", times=1)
+    finished = {"status": "success", "message": '["Bulk update of trading accounts finished.\\n"]'}
+    assert simulator.ok("accounts/enable", **body) == finished
+    assert [simulator.state(number)["enabled"] for number in numbers] == [True, False, False]
+    assert simulator.ok("accounts/enable", **body) == finished
+    assert [simulator.state(number)["enabled"] for number in numbers] == [True, True, True]
+
+
+def test_partial_enable_of_one_account_reaches_none(simulator: Simulator, number: int) -> None:
+    order(simulator, endpoint="enable", fault="partial_enable")
+    assert simulator.ok("accounts/enable", enable=False, unit=DEMO, accountNumbers=[number])["status"] == "success"
+    assert simulator.state(number)["enabled"] is True
+
+
+def test_a_stale_read_repeats_an_answer_of_so_many_seconds_ago(simulator: Simulator, number: int) -> None:
+    order(simulator, endpoint="account-stats", fault="stale_read", seconds=0.3)
+    assert simulator.stats(number)["balance"] == 0.0
+    asked = time.monotonic()
+    deposit(simulator, number)
+    time.sleep(max(0, asked + 0.3 - time.monotonic()))
+    assert simulator.stats(number)["balance"] == 0.0
+    assert balance(simulator, number) == 10.0
+    wait_until(lambda: simulator.stats(number)["balance"] == 10.0)
+    assert time.monotonic() - asked < 5
+
+
+def test_without_an_answer_to_the_same_request_a_read_is_not_stale(simulator: Simulator, number: int) -> None:
+    other = simulator.open_account(funds=50)
+    order(simulator, endpoint="account-stats", fault="stale_read", seconds=0.05)
+    assert simulator.stats(other)["balance"] == 50.0
+    time.sleep(0.06)
+    assert simulator.stats(number)["balance"] == 0.0
+
+
+def test_no_answer_is_repeated_after_twice_the_seconds() -> None:
+    past = PastAnswers()
+    key = ("account-stats", b"{}")
+    past.keep(key, b"first", age=5, now=100)
+    past.keep(key, b"second", age=5, now=103)
+    assert [past.recall(key, age=5, now=now) for now in (104, 105, 107, 108, 113, 114)] == [
+        None, b"first", b"first", b"second", b"second", None,
+    ]  # fmt: skip
+
+
+def test_past_answers_are_bounded() -> None:
+    past = PastAnswers(largest=10)
+    for number in range(3):
+        past.keep(("account-stats", bytes([number])), b"12345", age=5, now=100)
+    assert [past.recall(("account-stats", bytes([number])), age=5, now=105) for number in range(3)] == [
+        None, b"12345", b"12345",
+    ]  # fmt: skip
+
+
 def test_a_rule_holds_for_its_endpoint_as_often_as_it_says(simulator: Simulator, number: int) -> None:
     order(simulator, endpoint="deposit", fault="error_before", times=2)
     assert simulator.post("accounts/account-details", {"accountNumber": number}).status_code == 200
@@ -139,6 +218,8 @@ def test_a_wrong_key_is_refused_before_any_fault(simulator: Simulator) -> None:
         ({"endpoint": "invent", "fault": "error_before"}, "endpoint:"),
         ({"endpoint": "ping", "fault": "error_before"}, "endpoint:"),
         ({"endpoint": "*", "fault": "explode"}, "fault: one of error_before,"),
+        ({"endpoint": "create", "fault": "stale_read"}, "fault: stale_read cannot happen at create."),
+        ({"endpoint": "reads", "fault": "partial_enable"}, "fault: partial_enable cannot happen at reads."),
         ({"endpoint": "*"}, "fault: this field is required."),
         (
             {"endpoint": "*", "fault": "error_before", "probability": 1.1},

@@ -12,15 +12,18 @@ from pathlib import Path
 import pytest
 import requests
 
-from tests.brokers.simulator.process import DEMO, KEY, REAL, ROOT, Simulator, wait_until
+from brokers.management.commands.brokersim import Command
+from brokers.simulator.options import Options
+from brokers.simulator.server import run
+from tests.brokers.simulator.process import DEMO, KEY, REAL, ROOT, Simulator, options, wait_until
 
 
-def refused_start(*options: str) -> str:
+def refused_start(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
     """The only line on stderr of a simulator that will not start."""
-    command = [sys.executable, "-m", "brokers.simulator", *options]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=10, check=False)
-    assert (ended.returncode, ended.stdout) == (1, "")
-    (line,) = ended.stderr.splitlines()
+    assert run(options(*arguments)) == 1
+    written = capsys.readouterr()
+    assert written.out == ""
+    (line,) = written.err.splitlines()
     return line
 
 
@@ -78,23 +81,21 @@ def test_a_signal_ends_it_cleanly_even_with_callers_waiting(tmp_path: Path, numb
         assert isinstance(waiting.exception(timeout=5), requests.ConnectionError)
 
 
-def test_a_taken_port_is_one_clear_line(tmp_path: Path, simulator: Simulator) -> None:
-    line = refused_start("--port", str(simulator.port), "--data", str(tmp_path))
+def test_a_taken_port_is_one_clear_line(
+    tmp_path: Path, simulator: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused_start(capsys, "--port", str(simulator.port), "--data", str(tmp_path))
     assert line == f"Broker simulator cannot listen on 127.0.0.1:{simulator.port}: the port is already in use."
 
 
-def test_a_data_directory_serves_one_simulator(tmp_path: Path) -> None:
-    simulator = Simulator(tmp_path)
-    try:
-        line = refused_start("--port", "0", "--data", str(tmp_path))
-    finally:
-        simulator.stop()
-    assert line == f"Broker simulator cannot use {tmp_path / 'state.sqlite3'}: another simulator uses it."
+def test_a_data_directory_serves_one_simulator(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    line = refused_start(capsys, "--port", "0", "--data", str(simulator.data))
+    assert line == f"Broker simulator cannot use {simulator.data / 'state.sqlite3'}: another simulator uses it."
 
 
-def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_file_that_is_no_database_is_one_clear_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "state.sqlite3").write_text("something else entirely, and long enough to be looked at" * 20)
-    assert "file is not a database" in refused_start("--port", "0", "--data", str(tmp_path))
+    assert "file is not a database" in refused_start(capsys, "--port", "0", "--data", str(tmp_path))
 
 
 def test_without_a_key_it_makes_one_for_its_owner_only(tmp_path: Path) -> None:
@@ -123,8 +124,8 @@ def test_it_loads_neither_django_nor_the_rest_of_brokers() -> None:
     assert ended.stdout == "[]\n"
 
 
-def test_the_management_command_offers_the_same_options() -> None:
-    command = [sys.executable, "manage.py", "brokersim", "--help"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=20, check=True)
-    for option in ("port", "host", "data", "api-key", "seed", "tick-seconds", "volatility", "latency-ms"):
-        assert f"--{option} " in ended.stdout
+def test_the_management_command_takes_the_same_options() -> None:
+    parser = Command().create_parser("manage.py", "brokersim")
+    arguments = ["--port", "7", "--volatility", "2", "--fault-rate", "0.3", "--fault-seed", "5"]
+    assert Options.of(vars(parser.parse_args(arguments))) == options(*arguments)
+    assert Options.of(vars(parser.parse_args([]))) == options()
