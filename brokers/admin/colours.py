@@ -3,7 +3,7 @@
 from brokers.models import AccountMode, AccountOrder, BrokerOperation
 from propdesk.lib.admin import Colour
 
-ORDER = {
+ORDER: dict[int, Colour] = {
     AccountOrder.Status.REQUESTED: Colour.BLUE,
     AccountOrder.Status.OPENING: Colour.BLUE,
     AccountOrder.Status.READY: Colour.GREEN,
@@ -11,7 +11,7 @@ ORDER = {
     AccountOrder.Status.NEEDS_REVIEW: Colour.ORANGE,
     AccountOrder.Status.CANCELLED: Colour.GREY,
 }
-OPERATION = {
+OPERATION: dict[int, Colour] = {
     BrokerOperation.Status.INTENDED: Colour.BLUE,
     BrokerOperation.Status.CALLING: Colour.BLUE,
     BrokerOperation.Status.DONE: Colour.GREEN,
@@ -20,4 +20,4 @@ OPERATION = {
     BrokerOperation.Status.NEEDS_REVIEW: Colour.ORANGE,
     BrokerOperation.Status.CANCELLED: Colour.GREY,
 }
-MODE = {AccountMode.DEMO: Colour.GREY, AccountMode.REAL: Colour.GREEN}
+MODE: dict[int, Colour] = {AccountMode.DEMO: Colour.GREY, AccountMode.REAL: Colour.GREEN}

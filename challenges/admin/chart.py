@@ -13,7 +13,7 @@ from propdesk.lib.admin import Chart
 # More points than pixels show nothing more; each slice of time keeps its lowest and its highest equity.
 MOST_POINTS = 800
 FIELDS = ("at", "equity", "balance", "daily_loss_level", "total_loss_level", "profit_target_level")
-LINES = (
+LINES: tuple[dict[str, Any], ...] = (
     {"name": "Equity", "field": "equity", "colour": "#4f46e5", "width": 2},
     {"name": "Balance", "field": "balance", "colour": "#94a3b8", "width": 1.5, "stepped": True},
     {"name": "Daily loss level", "field": "daily_loss_level", "colour": "#ea580c", "dashed": True, "stepped": True},

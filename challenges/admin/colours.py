@@ -3,7 +3,7 @@
 from challenges.models import Breach, ChallengeStatus
 from propdesk.lib.admin import Colour, label
 
-STATUS = {
+STATUS: dict[int, Colour] = {
     ChallengeStatus.PENDING: Colour.GREY,
     ChallengeStatus.ACTIVE: Colour.BLUE,
     ChallengeStatus.PASSED: Colour.GREEN,

@@ -6,6 +6,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from challenges.models import UnitWatch
+from challenges.services.watching import confirm_unit
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import (
     NOTHING,
@@ -28,8 +29,6 @@ STALE = timedelta(seconds=30)
 
 
 def _confirm(watch: UnitWatch, by: Actor, reason: str) -> str:
-    from challenges.services.watching import confirm_unit
-
     confirm_unit(watch_id=watch.pk, by=by.label, now=utc_now())
     return "Confirmed: what the next readings show is enforced."
 

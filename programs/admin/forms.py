@@ -77,7 +77,7 @@ class PhaseForm(_ServiceJudges, forms.ModelForm[Phase]):
                 "phase_index": phase_index, "account_group": group.name if group else ""}  # fmt: skip
 
 
-class PhaseFormSet(BaseInlineFormSet[Phase, Program, PhaseForm]):
+class PhaseFormSet(BaseInlineFormSet[Phase, Program, Any]):
     """All phases of the page. A save replaces them all, so posted rows are new ones, whatever ids the page held."""
 
     refusal: ClassVar[Sequence[Problem]] = ()

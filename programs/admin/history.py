@@ -108,7 +108,7 @@ class ProgramVersionAdmin(ViewOnlyAdmin[ProgramVersion]):
             ("Version", row.number),
             ("Saved by", row.author),
             ("Saved", row.created_at),
-            ("Purchases on these terms", row.purchases.count()),  # type: ignore[attr-defined]
+            ("Purchases on these terms", row.purchases.count()),
         ]
         return [
             Facts(title="Version", facts=facts),

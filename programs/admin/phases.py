@@ -49,6 +49,6 @@ class PhaseInline(StackedInline[Phase, Program]):
     )
 
     def get_formset(self, request: HttpRequest, obj: Program | None = None, **kwargs: Any) -> Any:
-        formset = super().get_formset(request, obj, **kwargs)
+        formset: Any = super().get_formset(request, obj, **kwargs)
         formset.refusal = getattr(request, "refusal", ())
         return formset

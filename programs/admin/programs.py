@@ -28,7 +28,7 @@ from propdesk.lib.admin import (
 from propdesk.lib.mng.errors import InvalidDataError, Problem
 from propdesk.lib.times import utc_now
 
-COLOURS = {
+COLOURS: dict[int, Colour] = {
     Program.Status.ACTIVE: Colour.GREEN,
     Program.Status.DISABLED: Colour.ORANGE,
     Program.Status.ARCHIVED: Colour.GREY,
@@ -113,7 +113,7 @@ class ProgramAdmin(ModelAdmin[Program]):
 
     def get_form(self, request: HttpRequest, obj: Program | None = None, change: bool = False, **kwargs: Any) -> Any:
         kwargs["fields"] = [name for name in ProgramForm.Meta.fields if obj is None or name != "status"]
-        form = super().get_form(request, obj, change, **kwargs)
+        form: Any = super().get_form(request, obj, change, **kwargs)
         form.refusal = getattr(request, "refusal", ())
         return form
 
@@ -155,7 +155,7 @@ class ProgramAdmin(ModelAdmin[Program]):
         )
         form.instance.pk = saved.pk
 
-    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> str:
+    def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         number = form.instance.versions.order_by("-number").values_list("number", flat=True).first()
         return f"Saved. The terms are version {number}."
 

@@ -3,7 +3,7 @@
 from propdesk.lib.admin import Colour
 from purchases.models import Customer, Purchase
 
-PURCHASE = {
+PURCHASE: dict[int, Colour] = {
     Purchase.Status.PENDING: Colour.BLUE,
     Purchase.Status.PAID: Colour.BLUE,
     Purchase.Status.ACCOUNT_CREATED: Colour.BLUE,
@@ -11,7 +11,7 @@ PURCHASE = {
     Purchase.Status.FAILED: Colour.RED,
     Purchase.Status.REFUNDED: Colour.GREY,
 }
-CUSTOMER = {
+CUSTOMER: dict[int, Colour] = {
     Customer.Status.ACTIVE: Colour.GREEN,
     Customer.Status.BLOCKED: Colour.RED,
     Customer.Status.ARCHIVED: Colour.GREY,

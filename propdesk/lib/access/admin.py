@@ -38,8 +38,8 @@ admin.site.unregister(Group)
 
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[misc]
-    form = UserChangeForm
+class UserAdmin(DjangoUserAdmin[User], ModelAdmin[User]):
+    form: Any = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     list_display = ("username", "email", "group_names", "is_staff", "is_active", "last_login")
@@ -55,7 +55,7 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin[User]):  # type: ignore[misc]
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):  # type: ignore[misc]
+class GroupAdmin(DjangoGroupAdmin, ModelAdmin[Group]):
     list_display = ("name", "carries", "users_count")
     empty_text = "The six session groups are created with the database."
 

@@ -68,4 +68,5 @@ class DecimalInput(NumberInput):
         if isinstance(value, Decimal):
             text = f"{value:f}"
             return text.rstrip("0").rstrip(".") if "." in text else text
-        return super().format_value(value)
+        shown: str | None = super().format_value(value)
+        return shown

@@ -4,11 +4,12 @@ import pytest
 from django.contrib import admin
 from django.contrib.auth.models import Permission, User
 from django.db import connection
+from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from brokers.models import BrokerConnection
+from brokers.models import AccountMode, BrokerConnection
 from challenges.models import Breach, Challenge
 from programs.models import DeletionRecord, Program
 from propdesk.lib.access.models import ApiToken
@@ -23,11 +24,16 @@ pytestmark = pytest.mark.django_db
 MODELS = sorted(admin.site._registry, key=lambda model: model._meta.label)
 
 
-def list_url(model: type) -> str:
+def list_url(model: type[Model]) -> str:
     return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
 
 
-def page_url(row: object) -> str:
+def page_url(row: Model | None) -> str:
+    assert row is not None
+    return _url_of(row)
+
+
+def _url_of(row: Model) -> str:
     return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
 
 
@@ -47,7 +53,7 @@ def fill(firm, boss: User, numbers: range) -> None:
     """Rows in every table of the admin."""
     for number in numbers:
         sell(firm, number, failed=number % 3 == 0)
-        make_group(firm.connection, f"GROUP_{number}", mode=0, unit=number + 10)
+        make_group(firm.connection, f"GROUP_{number}", mode=AccountMode.DEMO, unit=number + 10)
         make_program(f"Program {number}", firm.demo, firm.real)
         BrokerConnection.objects.create(name=f"Broker {number}", base_url="http://127.0.0.1:8100", api_key="x")
         user = User.objects.create_user(f"user {number}")
@@ -80,7 +86,7 @@ def test_lists_take_the_same_queries_for_three_rows_and_for_thirty(client: Clien
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_every_page_opens(client: Client, boss: User, model: type) -> None:
+def test_every_page_opens(client: Client, boss: User, model: type[Model]) -> None:
     firm = make_firm()
     fill(firm, boss, range(1, 4))
     row = model._default_manager.first()
@@ -91,7 +97,7 @@ def test_every_page_opens(client: Client, boss: User, model: type) -> None:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model._meta.label)
-def test_every_list_opens_empty_and_searches(client: Client, model: type) -> None:
+def test_every_list_opens_empty_and_searches(client: Client, model: type[Model]) -> None:
     assert client.get(list_url(model)).status_code == 200
     assert client.get(f"{list_url(model)}?q=123456").status_code == 200
 
@@ -109,8 +115,9 @@ def test_a_challenge_page_takes_the_same_queries_with_one_breach_and_with_ten(cl
     sold = sell(firm, 1, failed=True)
     one = queries_of(client, page_url(sold.challenge))
     breach = sold.breach
+    assert breach is not None
     for day in range(1, 10):
-        breach.pk, breach.trading_day = None, NOW.date().replace(day=10 + day)
+        breach.pk, breach.trading_day = Breach().pk, NOW.date().replace(day=10 + day)
         breach.save(force_insert=True)
     assert Breach.objects.count() == 10
     assert queries_of(client, page_url(sold.challenge)) == one
@@ -183,4 +190,4 @@ def test_the_sidebar_offers_only_what_may_be_seen(boss: User) -> None:
 def test_a_record_that_is_not_there_is_said_so(client: Client) -> None:
     response = client.get(reverse("admin:challenges_challenge_change", args=[999]), follow=True)
     assert response.status_code == 200
-    assert "doesn’t exist" in response.content.decode()
+    assert "exist. Perhaps it was deleted?" in response.content.decode()
