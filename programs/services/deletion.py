@@ -59,7 +59,7 @@ def take_out(kind: str, rows: "QuerySet[Any]") -> Removed:
     together, which `QuerySet.delete` refuses.
     """
     copies = [_jsonable(row) for row in rows.values()]
-    rows.all()._raw_delete(rows.db)  # type: ignore[attr-defined]
+    rows.all()._raw_delete(rows.db)
     return Removed({kind: len(copies)}, {kind: copies})
 
 

@@ -18,7 +18,7 @@ class Command(BaseCommand):
         parser.add_argument("session", choices=[session.documented for session in Session])
         parser.add_argument("--name", default="", help="what the token is for, such as 'CRM sync'")
 
-    def handle(self, *, username: str, session: str, name: str, **_: Any) -> str:
+    def handle(self, *, username: str, session: str, name: str, **options: Any) -> str:
         user = get_user_model().objects.filter(username=username).first()
         if user is None:
             raise CommandError(f"There is no user {username!r}.")
