@@ -169,7 +169,7 @@ def test_the_database_refuses_a_second_money_operation_in_flight(payer: TradingA
 
 def test_two_workers_at_once_withdraw_once(simulator: Simulator, payer: TradingAccount):
     operations = [withdrawal(payer, amount="10", subject=f"purchase:{number}") for number in range(10)]
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=20)
 
     def work() -> None:
         try:

@@ -90,7 +90,7 @@ def test_an_order_that_fails_leaves_no_late_account_unrecorded(simulator: Simula
 
 def test_two_workers_at_once_open_one_account_each_order(simulator: Simulator, demo_group: AccountGroup):
     orders = [placed(demo_group, f"purchase:{number}") for number in range(10)]
-    barrier = threading.Barrier(2)
+    barrier = threading.Barrier(2, timeout=20)
 
     def work() -> None:
         try:
