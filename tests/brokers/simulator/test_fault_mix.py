@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from brokers.simulator.faults import FAULTS, GROUPS, Faults, Rule, open_faults
+from brokers.simulator.faults import GROUPS, Faults, Rule, open_faults
+from brokers.simulator.injections import FAULTS
 from brokers.simulator.store import Store
 from tests.brokers.simulator.process import DEMO, REAL, Json, Simulator, options
 
@@ -19,7 +20,7 @@ def injected(store: Store, *rules: Rule, endpoint: str, seed: int = 1, times: in
     faults = Faults(store=store, seed=seed)
     faults.replace(rules)
     orders = [faults.choose(endpoint) for _ in range(times)]
-    return [order and order.fault for order in orders]
+    return [order.fault if order else None for order in orders]
 
 
 def test_a_mix_holds_every_fault_that_makes_sense_at_the_endpoint(store: Store) -> None:

@@ -76,7 +76,7 @@ def test_a_disabled_accounts_positions_float_until_they_are_closed(busy_simulato
     busy_simulator.ok("accounts/close-all-positions", accountNumber=number, unit=DEMO)
     flat = figures(busy_simulator, number)
     assert flat == (flat[0], flat[0], [])
-    let_pass(busy_simulator, 100)
+    let_pass(busy_simulator, 30)
     assert figures(busy_simulator, number) == flat
 
 

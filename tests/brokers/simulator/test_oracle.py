@@ -2,11 +2,16 @@
 
 import json
 import signal
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import requests
 
+from brokers.simulator.accounts import DEFAULT_UNITS, Account
+from brokers.simulator.calls import Call
+from brokers.simulator.fields import Fields
+from brokers.simulator.store import Store
 from tests.brokers.simulator.process import DEMO, REAL, Simulator, application, wait_until
 
 MONEY = {"unit": DEMO, "amount": 10.5, "comment": "op-7"}
@@ -130,6 +135,19 @@ def test_injected_faults_are_counted_for_good(simulator: Simulator, number: int)
     simulator.faults()
     assert simulator.control("faults") == {"rules": [], "injected": 0}
     assert (count("null_balance"), count("error_before")) == (before[0] + 2, before[1])
+
+
+def test_an_effect_and_its_note_are_saved_together_or_not_at_all(tmp_path: Path) -> None:
+    store, now = Store(tmp_path / "state.sqlite3"), datetime.now(UTC)
+    account = Account(1, DEFAULT_UNITS[0], "a@b.example", "Ada", "Trader", "ER", "ThinkTrader", now, enabled=True)
+    call = Call.read(1, "create", Fields({}), fault=None, now=now)
+    call.accounts.append(object())  # type: ignore[arg-type]  # what no file can hold
+    with pytest.raises(TypeError):
+        store.save([account], calls=[call])
+    assert store.accounts(DEFAULT_UNITS) == []
+    call.accounts.clear()
+    store.save([account], calls=[call])
+    assert ([saved.number for saved in store.accounts(DEFAULT_UNITS)], store.last_call_id()) == ([1], 1)
 
 
 def test_the_oracle_survives_sigkill(tmp_path: Path) -> None:
