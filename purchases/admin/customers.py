@@ -1,10 +1,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from brokers.models import AccountMode, TradingAccount
 from propdesk.lib.admin import (
     NOTHING,
     ChoicesFilter,
@@ -28,10 +30,27 @@ from purchases.models import Customer, PayerAccount, Purchase
 STATUS = status_column(colours.CUSTOMER)
 
 
+class PayerAccountForm(forms.ModelForm[PayerAccount]):
+    """Prices are taken from real money only."""
+
+    class Meta:
+        model = PayerAccount
+        fields = ("account", "is_enabled")
+
+    def clean_account(self) -> TradingAccount:
+        account: TradingAccount = self.cleaned_data["account"]
+        if account.group.mode != AccountMode.REAL:
+            raise forms.ValidationError(
+                f"Account {account} is in {account.group}, a DEMO group; a payer needs a REAL one."
+            )
+        return account
+
+
 class PayerAccountInline(TabularInline[PayerAccount, Customer]):
     """The REAL accounts that prices are taken from."""
 
     model = PayerAccount
+    form = PayerAccountForm
     extra = 0
     autocomplete_fields = ("account",)
     fields = ("account", "balance", "is_enabled", "created_at")

@@ -92,7 +92,15 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
     search_help_text = "Number, customer's name or e-mail, account number, idempotency key."
     empty_text = "A purchase appears when a customer buys a program, or staff grant one."
     fieldsets = (
-        ("Money", {"fields": (("kind", AMOUNT, "payer"), (RATE, IN_ACCOUNT_CURRENCY, "comment"))}),
+        (
+            "Money",
+            {
+                "fields": (
+                    ("kind", AMOUNT, link_column("payer.account", "payer account")),
+                    (RATE, IN_ACCOUNT_CURRENCY, "comment"),
+                )
+            },
+        ),
         (
             "Record",
             {

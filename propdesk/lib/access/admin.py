@@ -173,6 +173,7 @@ class ApiTokenAdmin(ModelAdmin[ApiToken]):
 
     def response_add(self, request: HttpRequest, obj: ApiToken, post_url_continue: str | None = None) -> HttpResponse:
         # Shown in the answer itself: a redirect would have to keep the secret in a cookie or the session.
+        # No cache keeps it either: the admin marks all its pages no-store.
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
@@ -180,6 +181,4 @@ class ApiTokenAdmin(ModelAdmin[ApiToken]):
             "token": obj,
             "secret": getattr(obj, "secret", ""),
         }
-        response = TemplateResponse(request, "admin/token_issued.html", context)
-        response["Cache-Control"] = "no-store"
-        return response
+        return TemplateResponse(request, "admin/token_issued.html", context)

@@ -105,7 +105,7 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
         if not button.offered(row):
             self.message_user(request, f"{button.text}: not possible for {row} as it stands now.", messages.WARNING)
             return HttpResponseRedirect(page)
-        form = (ReasonForm if button.asks_reason else NoReasonForm)(request.POST or None)
+        form = (ReasonForm if button.asks_reason else NoReasonForm)(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
             self._press(request, button, row, form.cleaned_data.get("reason", ""))
             return HttpResponseRedirect(page)
