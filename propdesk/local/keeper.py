@@ -23,7 +23,6 @@ from propdesk.local.servers import SERVER_ENVIRONMENT, SERVERS, Server
 
 POLL_SECONDS = 0.1
 START_SECONDS = 30
-STOP_SECONDS = 20
 
 
 def server_folder(data: Path) -> Path:
@@ -123,7 +122,7 @@ class Keeper:
         if process.poll() is None:
             process.send_signal(signal.SIGINT)
         try:
-            process.wait(STOP_SECONDS)
+            process.wait(self.server.stop_seconds)
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

@@ -39,6 +39,7 @@ class Postgres:
     secrets: Mapping[str, str]
     durable: bool
     name = "postgres"
+    stop_seconds = 20.0
     url_variable = "DATABASE_URL"
 
     @property
@@ -126,6 +127,7 @@ class Valkey:
     secrets: Mapping[str, str]
     durable: bool
     name = "valkey"
+    stop_seconds = 2.0  # it has nothing to save
     url_variable = "REDIS_URL"
 
     @property

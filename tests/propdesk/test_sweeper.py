@@ -10,7 +10,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
 from propdesk.lib.processes import registry
-from propdesk.lib.processes.heartbeats import beat, fresh_names
+from propdesk.lib.processes.heartbeats import HeartbeatThread, beat, fresh_names
 from propdesk.lib.processes.models import ProcessHeartbeat
 from propdesk.lib.processes.registry import Job, register_job, registered_jobs
 from propdesk.lib.processes.sweeper import STOP_SECONDS, sweep_forever, sweep_once
@@ -163,3 +163,16 @@ def test_a_heartbeat_is_one_row_per_name_and_fresh_for_fifteen_seconds() -> None
     assert ProcessHeartbeat.objects.values_list("name", "beat_at", "detail").get() == ("worker", NOON, {"tasks": 3})
     assert fresh_names(NOON + timedelta(seconds=15)) == {"worker"}
     assert fresh_names(NOON + timedelta(seconds=15, microseconds=1)) == set()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_heartbeat_thread_beats_at_once_and_ends_when_told() -> None:
+    thread = HeartbeatThread("worker")
+    thread.start()
+    deadline = time.monotonic() + 10
+    while not ProcessHeartbeat.objects.filter(name="worker").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    thread.stop()
+    thread.join(5)
+    assert not thread.is_alive()
