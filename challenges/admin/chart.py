@@ -58,8 +58,8 @@ def _points(snapshots: QuerySet[MetricSnapshot]) -> Sequence[dict[str, Any]]:
         output_field=IntegerField(),
     )
     sliced = snapshots.annotate(slice=slice_of_time)
-    lowest = sliced.order_by("slice", "equity").distinct("slice").values(*FIELDS)
-    highest = sliced.order_by("slice", "-equity").distinct("slice").values(*FIELDS)
+    lowest = sliced.order_by("slice", "equity").distinct("slice").values("slice", *FIELDS)
+    highest = sliced.order_by("slice", "-equity").distinct("slice").values("slice", *FIELDS)
     # The last point is where the account stands now; it need not be an extreme of its slice.
     newest = snapshots.order_by("-at").values(*FIELDS)[:1]
     unique = {point["at"]: point for point in (*lowest, *highest, *newest)}

@@ -1,7 +1,9 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.contrib import admin
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html
 
@@ -14,6 +16,7 @@ from propdesk.lib.admin import (
     Colour,
     DateRangeFilter,
     Facts,
+    OptionsFilter,
     Panel,
     Sentences,
     Table,
@@ -27,9 +30,24 @@ from propdesk.lib.admin import (
     register_cards,
 )
 from propdesk.lib.money import as_text
+from propdesk.lib.times import utc_now
 
 LATE = flag_column("is_late", "late")
+RECENT = timedelta(hours=24)
 AROUND = timedelta(minutes=10)
+
+
+class RecentFilter(OptionsFilter):
+    """What happened lately."""
+
+    title = "age"
+    parameter_name = "age"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("24", "last 24 hours")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Breach]) -> QuerySet[Breach]:
+        return queryset.filter(at__gte=utc_now() - RECENT) if self.value() == "24" else queryset
 
 
 @admin.register(Breach)
@@ -48,7 +66,7 @@ class BreachAdmin(ViewOnlyAdmin[Breach]):
     )
     list_display_links = ("id", "rule_words")
     list_select_related = ("enrollment__challenge__customer", "enrollment__account")
-    list_filter = ("rule", ("action", ChoicesFilter), ("at", DateRangeFilter), "trading_day")
+    list_filter = (RecentFilter, "rule", ("action", ChoicesFilter), ("at", DateRangeFilter), "trading_day")
     search_fields = (
         "=id",
         "rule",
@@ -168,13 +186,12 @@ class DailySnapshotAdmin(ViewOnlyAdmin[DailySnapshot]):
 
 
 def _cards(now: datetime) -> list[Card]:
-    yesterday = now - timedelta(hours=24)
     return [
         Card(
             title="Breaches in 24 hours",
-            value=Breach.objects.filter(at__gte=yesterday).count(),
+            value=Breach.objects.filter(at__gte=now - RECENT).count(),
             hint="broken rules, each with its evidence",
-            url=list_of(Breach, at_from=yesterday.date().isoformat()),
+            url=list_of(Breach, age="24"),
             colour=Colour.RED,
         )
     ]

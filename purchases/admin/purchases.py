@@ -3,7 +3,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
 from propdesk.lib.admin import (
@@ -28,6 +28,7 @@ from propdesk.lib.admin import (
     status_label,
     timeline,
 )
+from propdesk.lib.times import utc_now
 from purchases.admin import colours
 from purchases.models import Purchase
 
@@ -46,13 +47,15 @@ class AttentionFilter(OptionsFilter):
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("review", "needs review"), ("open", "not finished")]
+        return [("review", "needs review"), ("open", "not finished"), ("slow", "not finished after ten minutes")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Purchase]) -> QuerySet[Purchase]:
         if self.value() == "review":
             return queryset.exclude(review_reason="")
         if self.value() == "open":
             return queryset.filter(status__in=_OPEN)
+        if self.value() == "slow":
+            return queryset.filter(status__in=_OPEN, created_at__lt=utc_now() - SLOW)
         return queryset
 
 
@@ -161,9 +164,9 @@ def _cards(now: datetime) -> list[Card]:
         ),
         Card(
             title="Slow purchases",
-            value=purchases.filter(Q(status__in=_OPEN), created_at__lt=now - SLOW).count(),
+            value=purchases.filter(status__in=_OPEN, created_at__lt=now - SLOW).count(),
             hint="unfinished for over ten minutes",
-            url=list_of(Purchase, attention="open"),
+            url=list_of(Purchase, attention="slow"),
             colour=Colour.RED,
         ),
         Card(

@@ -4,6 +4,7 @@ from propdesk.lib.admin.bases import ModelAdmin, StackedInline, TabularInline, V
 from propdesk.lib.admin.buttons import Button
 from propdesk.lib.admin.counts import count_of
 from propdesk.lib.admin.dashboard import Card, register_cards, register_panels
+from propdesk.lib.admin.filters import DateRangeFilter
 from propdesk.lib.admin.labels import (
     NOTHING,
     Colour,
@@ -25,7 +26,6 @@ from propdesk.lib.admin.theme import (
     AdminPasswordChangeForm,
     BooleanFilter,
     ChoicesFilter,
-    DateRangeFilter,
     DecimalInput,
     OptionsFilter,
     PasswordInput,

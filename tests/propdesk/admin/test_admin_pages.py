@@ -191,3 +191,16 @@ def test_a_record_that_is_not_there_is_said_so(client: Client) -> None:
     response = client.get(reverse("admin:challenges_challenge_change", args=[999]), follow=True)
     assert response.status_code == 200
     assert "exist. Perhaps it was deleted?" in response.content.decode()
+
+
+def test_a_date_range_includes_both_of_its_days(client: Client) -> None:
+    sell(make_firm(), 1)  # its challenge started on 1 March at noon, three days before NOW
+
+    def found(first: str, last: str) -> int:
+        url = f"{list_url(Challenge)}?started_at_from={first}&started_at_to={last}"
+        return client.get(url).context["cl"].result_count
+
+    assert found("2026-03-01", "2026-03-01") == 1
+    assert found("2026-03-02", "2026-03-09") == 0
+    assert found("2026-02-01", "2026-02-28") == 0
+    assert found("yesterday", "") == 1  # what is no date filters nothing
