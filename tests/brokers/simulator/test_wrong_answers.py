@@ -5,6 +5,13 @@ import math
 
 import pytest
 
+from brokers.simulator.distortions import (
+    conflicting_rows,
+    duplicate_rows,
+    missing_rows,
+    null_balance,
+    numbers_as_strings,
+)
 from tests.brokers.simulator.process import DEMO, REAL, Json, Simulator
 
 EVER = {"from": "2024-02-10T09:39:47", "to": "2099-02-15T09:44:47"}
@@ -112,6 +119,17 @@ def test_missing_rows_are_the_last_ones(simulator: Simulator, number: int, path:
         lengths.add(len(rows))
     assert max(lengths) < len(true_rows)
     assert len(lengths) > 1
+
+
+@pytest.mark.parametrize(("luck", "left"), [(0.0, b"[]"), (0.5, b"[1]"), (0.999999, b"[1,2]")])
+def test_missing_rows_are_at_least_one_and_at_most_all(luck: float, left: bytes) -> None:
+    assert missing_rows(b"[1,2,3]", luck) == left
+
+
+@pytest.mark.parametrize("luck", [0.0, 0.999999])
+def test_an_empty_list_has_nothing_to_distort(luck: float) -> None:
+    for distortion in (missing_rows, duplicate_rows, conflicting_rows, null_balance, numbers_as_strings):
+        assert distortion(b"[]", luck) == b"[]"
 
 
 def test_a_refusal_goes_out_as_it_is(simulator: Simulator) -> None:
