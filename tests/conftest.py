@@ -20,9 +20,12 @@ CHROMIUM_FLAGS = [
 ]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """A headless Chromium of the system's own; tests that take it carry `@pytest.mark.browser`."""
+    """A headless Chromium of the system's own; tests that take it carry `@pytest.mark.browser`.
+
+    One for each module: while it lives, Playwright's event loop runs in this thread, and no test can run one of its own.
+    """
     executable = shutil.which("chromium") or shutil.which("/usr/bin/chromium")
     if executable is None:
         reason = "no Chromium on this machine (Debian: apt-get install chromium)"
