@@ -2,6 +2,7 @@
 
 from brokers.models.accounts import TradingAccount
 from brokers.models.connections import AccountGroup, AccountMode, BrokerConnection
+from brokers.models.ledger import LedgerEntry, LedgerTransaction
 from brokers.models.operations import BrokerOperation, BrokerOperationEvent
 from brokers.models.orders import AccountOrder, AccountOrderEvent
 
@@ -13,5 +14,7 @@ __all__ = [
     "BrokerConnection",
     "BrokerOperation",
     "BrokerOperationEvent",
+    "LedgerEntry",
+    "LedgerTransaction",
     "TradingAccount",
 ]

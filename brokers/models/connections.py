@@ -19,11 +19,17 @@ class BrokerConnection(models.Model):
     class KeyHeader(models.TextChoices):
         AUTHORIZATION = "Authorization", "Authorization"
         API_KEY = "ApiKey", "ApiKey"
+        DOCUMENTED = "documented", "as documented per endpoint"
 
     name = models.CharField(max_length=100, unique=True)
     base_url = models.URLField(help_text="Scheme and host, without /cportal. The host must be on the allow-list.")
     api_key = EncryptedTextField(help_text="Write-only: stored encrypted and never shown again.")
-    key_header = models.CharField(max_length=20, choices=KeyHeader.choices, default=KeyHeader.AUTHORIZATION)
+    key_header = models.CharField(
+        max_length=20,
+        choices=KeyHeader.choices,
+        default=KeyHeader.AUTHORIZATION,
+        help_text="Which header carries the key. The vendor's page names ApiKey for account-transfers only.",
+    )
     is_enabled = models.BooleanField("enabled", default=True, help_text="Off: no call is made to this broker.")
     deadline_seconds = models.PositiveSmallIntegerField(
         default=10, help_text="Total wall-clock time one call may take, reading the reply included."
@@ -35,6 +41,13 @@ class BrokerConnection(models.Model):
     quarantine_seconds = models.PositiveSmallIntegerField(
         default=60, help_text="How long an order that was ever in doubt waits before its account is enabled."
     )
+    calls_per_second = models.PositiveSmallIntegerField(
+        default=100, help_text="What each of our processes may ask of this broker at most; 0: no limit."
+    )
+    breaker_opened_at = models.DateTimeField(
+        null=True, editable=False, help_text="Since when a process leaves the broker alone because it does not answer."
+    )
+    breaker_reason = models.TextField(blank=True, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     updated_at = models.DateTimeField(auto_now=True)
 

@@ -47,6 +47,8 @@ class BrokerOperation(models.Model):
         ENABLE = "enable", "enable"
         DISABLE = "disable", "disable"
         CLOSE_ALL = "close_all", "close all positions"
+        CLOSE_ONE = "close_one", "close one position"
+        RESET_PASSWORD = "reset_password", "reset password"
 
     class Status(models.IntegerChoices):
         INTENDED = 0, "intended"
@@ -83,6 +85,7 @@ class BrokerOperation(models.Model):
         help_text="Runs once this one is done.",
     )  # fmt: skip
     amount = MoneyField(null=True, blank=True)
+    position_id = models.BigIntegerField(null=True, blank=True, help_text="The broker's id of the position to close.")
     comment = models.CharField(max_length=100, blank=True)
     marker = models.EmailField(blank=True, help_text="The unique e-mail address a created account carries.")
     status = models.SmallIntegerField(choices=Status.choices, default=Status.INTENDED)
@@ -126,6 +129,10 @@ class BrokerOperation(models.Model):
             models.CheckConstraint(
                 condition=~Q(kind__in=["deposit", "withdraw"]) | Q(amount__gt=0, account__isnull=False),
                 name="operation_money_has_amount",
+            ),
+            models.CheckConstraint(
+                condition=~Q(kind="close_one") | Q(position_id__isnull=False, account__isnull=False),
+                name="operation_close_one_has_position",
             ),
             models.CheckConstraint(condition=~Q(kind="create") | ~Q(marker=""), name="operation_create_has_marker"),
             models.CheckConstraint(condition=~Q(status=5) | ~Q(review_reason=""), name="operation_review_has_reason"),

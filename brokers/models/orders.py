@@ -57,6 +57,10 @@ class AccountOrder(models.Model):
     was_in_doubt = models.BooleanField(default=False, help_text="Some call of this order once had an unknown outcome.")
     failure_reason = models.CharField(max_length=100, blank=True)
     review_reason = models.TextField(blank=True)
+    cancel_asked_at = models.DateTimeField(
+        null=True, help_text="When its owner asked to cancel it; the machine then ends what has begun."
+    )
+    cancel_reason = models.CharField(max_length=100, blank=True)
     next_at = models.DateTimeField(help_text="When to work on it next.")
     leased_until = models.DateTimeField(null=True, help_text="A worker holds it until then.")
     resumed_at = models.DateTimeField(
@@ -76,6 +80,9 @@ class AccountOrder(models.Model):
             models.CheckConstraint(
                 condition=~Q(status=2) | Q(account__isnull=False, ready_at__isnull=False),
                 name="order_ready_has_account",
+            ),
+            models.CheckConstraint(
+                condition=Q(cancel_asked_at=None) | ~Q(status=2), name="order_ready_is_not_cancelled"
             ),
             models.CheckConstraint(condition=~Q(status=3) | ~Q(failure_reason=""), name="order_failed_has_reason"),
         ]
