@@ -12,7 +12,7 @@ class ChallengesConfig(AppConfig):
     def ready(self) -> None:
         """Tell the layers below what to call: the sweeper our jobs, program deletion our part of it."""
         from challenges.api.commands import COMMANDS  # noqa: PLC0415
-        from challenges.services.deletion import remove_challenges  # noqa: PLC0415  (models are loaded by now)
+        from challenges.services.deletion import count_challenges, remove_challenges  # noqa: PLC0415  (models are loaded by now)
         from challenges.services.opening import advance_enrollments, open_due_challenges  # noqa: PLC0415
         from challenges.services.partitions import make_partitions  # noqa: PLC0415
         from challenges.services.watching import watch_due_units  # noqa: PLC0415
@@ -28,6 +28,6 @@ class ChallengesConfig(AppConfig):
         register_job("challenges.advance", 1, lambda now: advance_enrollments(now=now))
         register_job("challenges.watch", settings.MONITOR_SECONDS, watch)
         register_job("challenges.make_partitions", SECONDS_A_DAY, lambda now: make_partitions(now=now))
-        register_deletion("challenges", remove_challenges)
+        register_deletion("challenges", remove_challenges, count=count_challenges)
         for command in COMMANDS:
             register_command(command)

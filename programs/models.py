@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Round
 
 from brokers.models import AccountGroup
 from programs.rule_fields import (
@@ -16,10 +17,19 @@ from programs.rule_fields import (
     rule_constraints,
     time_field,
 )
-from propdesk.lib.money import MoneyField
+from propdesk.lib.money import CURRENCY_DECIMALS, MoneyField
 from propdesk.lib.transitions import Event
 
 MAX_PRICE = Decimal(1_000_000_000)
+
+
+def _price_in_its_currency() -> Q:
+    """A known currency, and no more decimals than it has."""
+    condition = Q()
+    for decimals in sorted(set(CURRENCY_DECIMALS.values())):
+        currencies = sorted(code for code, places in CURRENCY_DECIMALS.items() if places == decimals)
+        condition |= Q(price_currency__in=currencies, price=Round("price", precision=decimals))
+    return condition
 
 
 class ProgramEvent(Event):
@@ -67,6 +77,7 @@ class Program(models.Model):
             models.CheckConstraint(condition=Q(price__gt=0, price__lte=MAX_PRICE), name="program_price_positive"),
             models.CheckConstraint(condition=~Q(name="") & ~Q(brand=""), name="program_has_name_and_brand"),
             models.CheckConstraint(condition=Q(price_currency__regex=r"^[A-Z]{3}$"), name="program_currency_iso"),
+            models.CheckConstraint(condition=_price_in_its_currency(), name="program_price_in_its_currency"),
             models.CheckConstraint(condition=Q(status__in=[0, 1, 2]), name="program_status_known"),
         ]
         indexes = [
@@ -184,6 +195,7 @@ class DeletionRecord(models.Model):
     removed: Any = models.JSONField(help_text="The removed rows by kind.")
     actor = models.CharField(max_length=150)
     actor_user_id = models.BigIntegerField(null=True)
+    reason = models.TextField(blank=True, default="")
     at = models.DateTimeField()
 
     class Meta:

@@ -50,6 +50,21 @@ def remove_challenges(program: Program, by: Actor, now: datetime) -> Removed:
     )
 
 
+def count_challenges(program: Program) -> dict[str, int]:
+    """How many rows of each kind `remove_challenges` would remove."""
+    theirs = {"enrollment__challenge__program": program}
+    return {
+        "metric_snapshots": MetricSnapshot.objects.filter(
+            enrollment_id__in=Enrollment.objects.filter(challenge__program=program).values("pk")
+        ).count(),
+        "rule_breaches": Breach.objects.filter(**theirs).count(),
+        "daily_snapshots": DailySnapshot.objects.filter(**theirs).count(),
+        "running_states": EnrollmentState.objects.filter(**theirs).count(),
+        "enrollments": Enrollment.objects.filter(challenge__program=program).count(),
+        "challenges": Challenge.objects.filter(program=program).count(),
+    }
+
+
 def _require_settled(enrollments: list[Enrollment]) -> None:
     """An account that is being opened now would belong to nothing."""
     opening = [

@@ -1,6 +1,13 @@
 """What changes a program, and typed readers of its frozen versions."""
 
-from programs.services.deletion import Removed, delete_program, register_deletion, take_out
+from programs.services.deletion import (
+    DeletionPreview,
+    Removed,
+    delete_program,
+    preview_deletion,
+    register_deletion,
+    take_out,
+)
 from programs.services.errors import OperationsInFlightError, ProgramNotFoundError, StaleProgramError
 from programs.services.saving import save_program, set_status
 from programs.services.versions import (
@@ -13,6 +20,7 @@ from programs.services.versions import (
 )
 
 __all__ = [
+    "DeletionPreview",
     "OperationsInFlightError",
     "PhaseTerms",
     "ProgramNotFoundError",
@@ -23,6 +31,7 @@ __all__ = [
     "delete_program",
     "next_phase_terms",
     "phase_terms",
+    "preview_deletion",
     "register_deletion",
     "save_program",
     "set_status",

@@ -32,24 +32,41 @@ class Removed:
 
 RemovePart = Callable[[Program, Actor, datetime], Removed]
 OperationsInFlight = Callable[[Program], Sequence[int]]
+CountPart = Callable[[Program], Mapping[str, int]]
 
 
 @dataclass(frozen=True, slots=True)
 class _Part:
     remove: RemovePart
     in_flight: OperationsInFlight
+    count: CountPart
+
+
+@dataclass(frozen=True, slots=True)
+class DeletionPreview:
+    """What a deletion would remove now, and the ids of the operations that forbid it."""
+
+    counters: Mapping[str, int]
+    in_flight: Sequence[int]
 
 
 _parts: dict[str, _Part] = {}
 
 
-def register_deletion(name: str, remove: RemovePart, *, in_flight: OperationsInFlight = lambda program: ()) -> None:
+def register_deletion(
+    name: str,
+    remove: RemovePart,
+    *,
+    in_flight: OperationsInFlight = lambda program: (),
+    count: CountPart = lambda program: {},
+) -> None:
     """`remove(program, by, now)` removes the app's rows of the program.
 
     `in_flight(program)` gives the ids of linked operations that are unfinished or in doubt and so forbid a deletion;
     every app is asked before anything is removed. `remove` may still raise `OperationsInFlightError` itself.
+    `count(program)` gives the counters that `remove` would return, removing nothing: what staff see before they decide.
     """
-    _parts[name] = _Part(remove, in_flight)
+    _parts[name] = _Part(remove, in_flight, count)
 
 
 def take_out(kind: str, rows: "QuerySet[Any]") -> Removed:
@@ -64,7 +81,20 @@ def take_out(kind: str, rows: "QuerySet[Any]") -> Removed:
 
 
 @transaction.atomic
-def delete_program(*, program_id: int, by: Actor, now: datetime) -> DeletionRecord:
+def preview_deletion(*, program_id: int) -> DeletionPreview:
+    """What `delete_program` would remove now; removes nothing. Raises ProgramNotFoundError."""
+    program = Program.objects.filter(pk=program_id).first()
+    if program is None:
+        raise ProgramNotFoundError(program_id)
+    counters: dict[str, int] = {}
+    for part in reversed(_parts.values()):
+        counters.update(part.count(program))
+    own = {"phases": program.phases.count(), "versions": program.versions.count(), "programs": 1}
+    return DeletionPreview({**counters, **own}, _in_flight(program))
+
+
+@transaction.atomic
+def delete_program(*, program_id: int, by: Actor, now: datetime, reason: str = "") -> DeletionRecord:
     """Remove the program and all linked prop-domain rows, keeping an append-only record with a full copy.
 
     Raises ProgramNotFoundError, and OperationsInFlightError while a linked money or create operation is unfinished;
@@ -75,6 +105,10 @@ def delete_program(*, program_id: int, by: Actor, now: datetime) -> DeletionReco
         raise ProgramNotFoundError(program_id)
     counters: dict[str, int] = {}
     rows: dict[str, Any] = {}
+    in_flight = _in_flight(program)
+    if in_flight:
+        raise OperationsInFlightError(in_flight)
+    record(program, source=program.status, by=by, reason=f"deleted: {reason}" if reason else "deleted", now=now)
     for removed in _remove_parts(program, by, now):
         counters.update(removed.counters)
         rows.update(removed.rows)
@@ -85,23 +119,20 @@ def delete_program(*, program_id: int, by: Actor, now: datetime) -> DeletionReco
         removed=rows,
         actor=by.label,
         actor_user_id=by.user_id,
+        reason=reason,
         at=now,
     )
     logger.info("Program %s deleted by %s: %s", program_id, by.label, counters)
     return kept
 
 
+def _in_flight(program: Program) -> list[int]:
+    return sorted({operation_id for part in _parts.values() for operation_id in part.in_flight(program)})
+
+
 def _remove_parts(program: Program, by: Actor, now: datetime) -> list[Removed]:
-    top_first = list(reversed(_parts.values()))
-    in_flight = {operation_id for part in top_first for operation_id in part.in_flight(program)}
-    if in_flight:
-        raise OperationsInFlightError(sorted(in_flight))
-    return [*(part.remove(program, by, now) for part in top_first), *_remove_own(program, by, now)]
-
-
-def _remove_own(program: Program, by: Actor, now: datetime) -> list[Removed]:
-    record(program, source=program.status, by=by, reason="deleted", now=now)
     return [
+        *(part.remove(program, by, now) for part in reversed(_parts.values())),
         take_out("phases", Phase.objects.filter(program=program)),
         take_out("versions", ProgramVersion.objects.filter(program=program)),
         take_out("programs", Program.objects.filter(pk=program.pk)),

@@ -19,7 +19,10 @@ RULE_FIELDS = tuple(parameter.name for parameter in phase_parameters())
 
 @dataclass(slots=True)
 class StepDraft:
-    """One step; `account_group` is the group's name, `""` when the input named none."""
+    """One step; `account_group` is the group's name, `""` when the input named none.
+
+    `saved_group` is the group that the step has in the database, `""` for a new step.
+    """
 
     phase_index: int
     phase_type: int
@@ -27,6 +30,7 @@ class StepDraft:
     account_group: str
     profit_split: Decimal
     rules: dict[str, Any] = field(default_factory=dict)
+    saved_group: str = ""
 
     @classmethod
     def of_input(cls, step: Mapping[str, Any]) -> "StepDraft":
@@ -48,6 +52,7 @@ class StepDraft:
             account_group=phase.account_group.name,
             profit_split=phase.profit_split,
             rules={name: getattr(phase, name) for name in RULE_FIELDS},
+            saved_group=phase.account_group.name,
         )
 
 

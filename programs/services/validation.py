@@ -113,7 +113,7 @@ def _group_problems(draft: ProgramDraft, step: StepDraft, path: str) -> Iterator
         yield Problem(path, f"{phase} step needs a {wanted.label} group; {group.name} is {group.get_mode_display()}.")
     if group.currency != draft.fields["price_currency"]:
         yield Problem(path, f"{group.name} is in {group.currency}, the program in {draft.fields['price_currency']}.")
-    if draft.steps_replaced and not group.is_enabled:
+    if step.account_group != step.saved_group and not group.is_enabled:
         yield Problem(path, f"{group.name} is disabled.")
 
 

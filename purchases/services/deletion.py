@@ -41,6 +41,11 @@ def remove_purchases(program: Program, by: Actor, now: datetime) -> Removed:
     return take_out("purchases", purchases)
 
 
+def count_purchases(program: Program) -> dict[str, int]:
+    """How many rows `remove_purchases` would remove."""
+    return {"purchases": Purchase.objects.filter(program=program).count()}
+
+
 def _in_flight(purchase: Purchase) -> list[int]:
     """Unfinished operations of the purchase; while it is on its way from payment to account, at least the payment."""
     linked = BrokerOperation.objects.unfinished().filter(order_id=purchase.account_order_id, order__isnull=False)

@@ -13,7 +13,7 @@ from challenges.models import (
     MetricSnapshot,
 )
 from programs.models import Program
-from programs.services import OperationsInFlightError, delete_program
+from programs.services import OperationsInFlightError, delete_program, preview_deletion
 from tests.challenges.firm import TESTER, Firm
 
 
@@ -24,8 +24,10 @@ def test_challenges_go_with_their_program_and_are_counted(firm: Firm) -> None:
     firm.trade(failed, equity=94000)
     firm.watch()
 
+    foreseen = preview_deletion(program_id=program.pk)
     kept = delete_program(program_id=program.pk, by=TESTER, now=firm.clock())
 
+    assert foreseen.counters == kept.counters
     counted = ("challenges", "enrollments", "daily_snapshots", "rule_breaches", "metric_snapshots", "running_states")
     assert {name: kept.counters[name] for name in counted} == {
         "challenges": 2, "enrollments": 2, "daily_snapshots": 2, "rule_breaches": 1, "metric_snapshots": 2,

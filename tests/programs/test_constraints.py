@@ -82,3 +82,46 @@ def test_phases(assignment: str, constraint: str, where: str) -> None:
 )
 def test_programs(assignment: str, constraint: str) -> None:
     refuses("programs_program", assignment, constraint)
+
+
+def breaks_at_commit(sql: str, constraint: str) -> None:
+    """The rules that span rows are judged when the transaction ends."""
+    with pytest.raises(DatabaseError, match=constraint), transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(f"{sql}; SET CONSTRAINTS ALL IMMEDIATE")
+
+
+@pytest.mark.parametrize(
+    ("sql", "constraint"),
+    [
+        ("UPDATE programs_phase SET phase_index = 3 WHERE phase_index = 2", "program_phase_indexes_without_gaps"),
+        ("DELETE FROM programs_phase WHERE phase_index = 1", "program_phase_indexes_without_gaps"),
+        ("UPDATE programs_phase SET phase_index = 3 - phase_index", "program_funded_phase_last"),
+        (
+            "UPDATE programs_phase SET account_group_id = (SELECT max(id) FROM brokers_accountgroup WHERE mode = 1)",
+            "phase_group_of_its_mode",
+        ),
+        ("UPDATE brokers_accountgroup SET mode = 1 - mode", "phase_group_of_its_mode"),
+        ("UPDATE brokers_accountgroup SET currency = 'EUR'", "phase_group_of_program_currency"),
+        ("UPDATE programs_program SET price_currency = 'EUR'", "phase_group_of_program_currency"),
+    ],
+)
+def test_rules_that_span_rows(sql: str, constraint: str) -> None:
+    breaks_at_commit(sql, constraint)
+
+
+@pytest.mark.parametrize(
+    "assignment",
+    ["price = 499.001", "price_currency = 'JPY', price = 1.5", "price_currency = 'KWD', price = 1.0001",
+     "price_currency = 'XXX'"],
+)  # fmt: skip
+def test_a_price_fits_its_known_currency(assignment: str) -> None:
+    refuses("programs_program", assignment, "program_price_in_its_currency")
+
+
+def test_the_last_phase_may_go_first() -> None:
+    """Phases are replaced one by one: only the end of the transaction counts."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("UPDATE programs_phase SET phase_index = 3 WHERE phase_index = 2")
+        cursor.execute("UPDATE programs_phase SET phase_index = 2 WHERE phase_index = 3")
+        cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    assert list(Phase.objects.values_list("phase_index", flat=True)) == [1, 2]

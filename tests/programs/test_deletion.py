@@ -12,6 +12,7 @@ from programs.services import (
     ProgramNotFoundError,
     Removed,
     delete_program,
+    preview_deletion,
     register_deletion,
     save_program,
     take_out,
@@ -146,3 +147,25 @@ def test_records_can_be_neither_changed_nor_removed(model: Any) -> None:
         model.objects.update(actor="nobody")
     with pytest.raises(DatabaseError, match="append-only"), transaction.atomic():
         model.objects.all().delete()
+
+
+def test_a_preview_counts_what_would_go_and_removes_nothing() -> None:
+    program = make()
+    register_deletion("purchases", lambda *_: Removed(), in_flight=lambda _: [9], count=lambda _: {"purchases": 4})
+    register_deletion("challenges", lambda *_: Removed(), count=lambda _: {"challenges": 3, "enrollments": 5})
+
+    preview = preview_deletion(program_id=program.pk)
+
+    counters = {"challenges": 3, "enrollments": 5, "purchases": 4, "phases": 2, "versions": 1, "programs": 1}
+    assert list(preview.counters.items()) == list(counters.items())
+    assert preview.in_flight == [9]
+    assert Program.objects.exists()
+
+
+def test_the_reason_stays_with_the_record_and_the_event() -> None:
+    program = make()
+
+    record = delete_program(program_id=program.pk, by=BY, now=NOW, reason="Sold by mistake.")
+
+    assert record.reason == "Sold by mistake."
+    assert ProgramEvent.objects.filter(subject_id=program.pk).latest("id").reason == "deleted: Sold by mistake."

@@ -258,6 +258,13 @@ def test_a_disabled_group_takes_no_new_steps_but_leaves_saved_ones_alone(demo_gr
     assert save({"name": "Renamed"}, program_id=program.pk).name == "Renamed"
 
 
+def test_a_disabled_group_takes_no_repointed_steps(connection: BrokerConnection) -> None:
+    make_group(connection, "CLOSED", AccountMode.DEMO, is_enabled=False)
+    program = save(TWO_STEPS)
+
+    assert problems({"demo_group": "CLOSED"}, program_id=program.pk) == ["steps[0].account_group"]
+
+
 def test_refused_steps_leave_the_old_ones() -> None:
     program = save(TWO_STEPS)
 
