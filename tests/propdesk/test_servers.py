@@ -196,7 +196,7 @@ def test_another_version_of_postgresql_is_refused_and_nothing_is_changed(data: P
         Lease("postgres", data, durable=False)
 
     message = str(refused.value)
-    assert "belongs to PostgreSQL 12, and this PropDesk runs PostgreSQL 16" in message
+    assert "belongs to PostgreSQL 12, and this PropDesk runs PostgreSQL 18" in message
     assert "PROPDESK_DATA=" in message
     assert sorted((path.name, path.stat().st_mtime_ns) for path in (data / "postgres").iterdir()) == before
 
