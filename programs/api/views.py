@@ -3,6 +3,7 @@
 from typing import Any, cast
 
 import django_filters
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
 from rest_framework.decorators import action
@@ -18,6 +19,7 @@ from programs.models import Program
 from propdesk.lib.access.models import ApiToken
 from propdesk.lib.access.permissions import StaffSession
 from propdesk.lib.mng.commands import Caller, Command
+from propdesk.lib.mng.renderers import json_response
 from propdesk.lib.mng.table import TableInput
 from propdesk.lib.times import utc_now
 
@@ -72,8 +74,8 @@ class ProgramViewSet(viewsets.ViewSet):
 
     @extend_schema(request=TableInput)
     @action(detail=False, methods=["post"], url_path="by-filter")
-    def by_filter(self, request: Request) -> Response:
-        return Response(_run(commands.BY_FILTER, request, request.data))
+    def by_filter(self, request: Request) -> HttpResponseBase:
+        return json_response(_run(commands.BY_FILTER, request, request.data))
 
 
 def _run(command: Command, request: Request, data: Any) -> dict[str, Any]:

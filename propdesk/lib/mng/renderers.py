@@ -1,16 +1,26 @@
-"""JSON out: orjson, with Decimals as the doubles that the API documents."""
+"""JSON out: orjson, with Decimals as the doubles that the API documents, and big pages of rows in pieces."""
 
 from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-import orjson
+from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from rest_framework.renderers import BaseRenderer
+
+from propdesk.lib.mng.rows import CHUNK, JsonDocument
 
 
 def to_json(value: Any) -> bytes:
-    """UTF-8 JSON. Decimals print as the nearest double, datetimes as ISO 8601."""
-    return orjson.dumps(value, default=_default)
+    """UTF-8 JSON. Decimals print as the nearest double, datetimes as ISO 8601, `Rows` as an array of arrays."""
+    return b"".join(JsonDocument(value, _default).pieces())
+
+
+def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponseBase:
+    """The value as an answer over HTTP, streamed when it holds more than a thousand rows."""
+    document = JsonDocument(value, _default)
+    kind = StreamingHttpResponse if document.row_count > CHUNK else HttpResponse
+    return kind(document.pieces(), status=status, headers=headers, content_type="application/json")
 
 
 def _default(value: Any) -> Any:

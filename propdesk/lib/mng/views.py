@@ -1,5 +1,4 @@
-from typing import Any
-
+from django.http.response import HttpResponseBase
 from drf_spectacular.utils import extend_schema, inline_serializer
 from rest_framework import serializers
 from rest_framework.permissions import AllowAny
@@ -8,8 +7,9 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from propdesk.lib.access.models import ApiToken
-from propdesk.lib.mng.envelope import Answer, dispatch, failure
+from propdesk.lib.mng.envelope import dispatch, failure
 from propdesk.lib.mng.errors import coded
+from propdesk.lib.mng.renderers import json_response
 from propdesk.lib.times import utc_now
 
 
@@ -41,15 +41,12 @@ class MngView(APIView):
             },
         ),
     )
-    def post(self, request: Request) -> Response:
+    def post(self, request: Request) -> HttpResponseBase:
         token = request.auth if isinstance(request.auth, ApiToken) else None
-        return _response(dispatch(request.data, clock=utc_now, token=token))
+        answer = dispatch(request.data, clock=utc_now, token=token)
+        return json_response(answer.body, status=answer.status, headers=answer.headers)
 
     def handle_exception(self, exc: Exception) -> Response:
         """What fails before the document is read (token, JSON, size) is answered in the envelope too."""
-        return _response(failure(coded(exc)))
-
-
-def _response(answer: Answer) -> Response:
-    body: Any = answer.body
-    return Response(body, status=answer.status, headers=answer.headers)
+        answer = failure(coded(exc))
+        return Response(answer.body, status=answer.status, headers=answer.headers)

@@ -42,7 +42,8 @@ def programs() -> None:
 def read(**request: Any) -> dict[str, Any]:
     given = TableInput(data={"limit": 50, "offset": 0, **request})
     given.is_valid(raise_exception=True)
-    return PROGRAMS.read(Program.objects.all(), given.validated_data)
+    page = PROGRAMS.read(Program.objects.all(), given.validated_data)
+    return {**page, "rows": list(page["rows"])}
 
 
 def names(**request: Any) -> list[str]:
