@@ -6,6 +6,7 @@ silently once NaN and duplicate keys are ruled out, and reads 100,000 rows of fi
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any, NoReturn
@@ -36,32 +37,38 @@ def decode_read(body: bytes) -> Any:
     """Like `decode`, and also takes the forms that the vendor's page prints for reads.
 
     They are `{ [ ... ] }`, a comma before a bracket, and a `result` whose quotes are not escaped. Only whole forms are
-    recognised; anything else stays malformed.
+    recognised; anything else stays malformed. NaN and Infinity are read as null: no field takes that for a figure, and
+    the rows beside it stay readable.
     """
+    text = body.decode(errors="replace")
     try:
-        return decode(body)
+        return _parse(text, constant=_no_figure)
     except MalformedError:
-        text = body.decode(errors="replace")
+        pass
     if result := UNESCAPED_RESULT.fullmatch(text):
         return {"status": "success", "result": _without_trailing_commas(result[1])}
     text = _without_trailing_commas(text)
     bare = BARE_ARRAY.fullmatch(text)
-    return _parse(bare[1] if bare else text)
+    return _parse(bare[1] if bare else text, constant=_no_figure)
 
 
 def _without_trailing_commas(text: str) -> str:
     return STRING_OR_COMMA.sub(lambda found: "" if found[0] == "," else found[0], text)
 
 
-def _parse(text: str) -> Any:
+def _parse(text: str, *, constant: Callable[[str], Any] | None = None) -> Any:
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=_refuse, object_pairs_hook=_unique)
+        return json.loads(text, parse_float=Decimal, parse_constant=constant or _refuse, object_pairs_hook=_unique)
     except (ValueError, ArithmeticError, RecursionError):
         raise MalformedError("The reply is not valid JSON.") from None
 
 
 def _refuse(name: str) -> NoReturn:
     raise ValueError(name)
+
+
+def _no_figure(_name: str) -> None:
+    return None
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ Its page documents no status codes. A 4xx is taken for a refusal, 401 and 403 fo
 other reply that is not the documented one leaves a write in doubt and a read without data.
 """
 
+import logging
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -36,6 +37,8 @@ OUT = ("WITHDRAW", "WITHDRAWAL")
 UNDECIDED_4XX = (408, 421, 425, 499)
 
 T = TypeVar("T")
+
+logger = logging.getLogger(__name__)
 
 
 class ThinkMarkets:
@@ -112,9 +115,9 @@ class ThinkMarkets:
         return self._read("POST", "/demo/accounts/account-stats", {"unit": unit, "accountNumber": login}, read)
 
     def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]:
-        """The figures of every account of the unit by its number."""
+        """The figures of every account of the unit by its number, as far as its row can be read."""
         body = {"unit": unit}
-        return self._read("POST", "/demo/accounts/accounts-stats", body, lambda it: _by_login(it, _stats), BULK_REPLY)
+        return self._read("POST", "/demo/accounts/accounts-stats", body, _readable_stats, BULK_REPLY)
 
     def opened_positions(self, *, unit: int) -> list[OpenPosition]:
         """The open positions of every account of the unit."""
@@ -244,6 +247,40 @@ def _by_login(value: Any, read: Callable[[Fields], Row]) -> dict[int, Row]:
         if found.setdefault(row.login, row) != row:
             raise MalformedError(f"accountNumber: {row.login} occurs twice with different figures.")
     return found
+
+
+def _readable_stats(value: Any) -> dict[int, AccountStats]:
+    """The rows by account number, without those that say nothing certain.
+
+    A row that cannot be read, or that contradicts another one of its account, is no data for that account and spoils no
+    other. Where no row at all can be read, neither can the answer. Details are not read like this: an account that is
+    left out there counts as absent.
+    """
+    if not isinstance(value, list):
+        raise MalformedError("The reply is not a JSON array.")
+    found: dict[int, AccountStats] = {}
+    uncertain: set[int] = set()
+    problems: list[str] = []
+    for each in value:
+        try:
+            row = _stats(Fields(each))
+            if found.setdefault(row.login, row) != row:
+                raise MalformedError(f"accountNumber: {row.login} occurs twice with different figures.")
+        except MalformedError as exc:
+            problems.append(str(exc))
+            uncertain.update(_numbers_in(each))
+    readable = {login: row for login, row in found.items() if login not in uncertain}
+    if problems and not readable:
+        raise MalformedError(problems[0])
+    if problems:
+        logger.warning("%d of %d rows of accounts-stats are unreadable: %s", len(problems), len(value), problems[0])
+    return readable
+
+
+def _numbers_in(row: Any) -> set[int]:
+    """The account number that an unreadable row names, if it does."""
+    number = row.get("accountNumber") if isinstance(row, dict) else None
+    return {number} if isinstance(number, int) else set()
 
 
 def _same_login(row: Row, login: int) -> Row:

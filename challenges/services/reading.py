@@ -50,7 +50,7 @@ def read_unit(broker: Broker, *, unit: int, accounts: Iterable[Known], clock: Cl
     doubtful: dict[Known, tuple[Reading, str]] = {}
     for account in accounts:
         if account.login not in stats:
-            result.missing[account.login] = "the broker's answer leaves this account out"
+            result.missing[account.login] = "the broker's answer has no readable figures of this account"
             continue
         reading = Reading.of(stats[account.login])
         if why := doubt(reading, balance=account.balance, equity=account.equity):
@@ -81,16 +81,18 @@ def _second_readings(
     """The second figures by login with the time they were asked for, as far as the broker gives them in time."""
     logins = [account.login for account in doubtful]
     found: dict[int, tuple[Reading, datetime]] = {}
-    try:
-        for batch in [logins] if len(logins) > SINGLE_READINGS else [[login] for login in logins]:
-            asked_at = clock()
-            if asked_at > until:
-                break
+    for batch in [logins] if len(logins) > SINGLE_READINGS else [[login] for login in logins]:
+        asked_at = clock()
+        if asked_at > until:
+            break
+        try:
             stats = _read_again(broker, unit, batch)
-            if clock() <= until:
-                found |= {login: (Reading.of(stats[login]), asked_at) for login in batch if login in stats}
-    except BrokerError as error:
-        logger.warning("Unit %s: doubtful figures could not be read again: %s", unit, error)
+        except BrokerError as error:
+            # Of this account alone, perhaps: the others are asked for all the same.
+            logger.warning("Unit %s: doubtful figures could not be read again: %s", unit, error)
+            continue
+        if clock() <= until:
+            found |= {login: (Reading.of(stats[login]), asked_at) for login in batch if login in stats}
     return found
 
 

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from brokers.client.base import AccountStats, Broker
+from brokers.client.errors import RefusedError
 from brokers.models import BrokerOperation
 from brokers.services import broker_for
 from challenges.models import Breach, ChallengeStatus, Enrollment, EnrollmentState, UnitWatch
@@ -51,8 +52,56 @@ def test_an_account_missing_from_the_answer_is_not_judged_and_staff_see_why(firm
 
     enrollment.refresh_from_db()
     assert enrollment.status == ChallengeStatus.ACTIVE
-    assert firm.unit_watch().not_judged == {str(login): "the broker's answer leaves this account out"}
+    assert firm.unit_watch().not_judged == {str(login): "the broker's answer has no readable figures of this account"}
     assert firm.unit_watch().accounts_judged == 0
+
+
+@pytest.mark.parametrize("fault", ["null_balance", "nan_balance", "numbers_as_strings", "conflicting_rows"])
+def test_one_senseless_row_keeps_nobody_else_from_being_judged(firm: Firm, fault: str) -> None:
+    """The simulator spoils one row of the unit, whichever: everybody else's loss still counts."""
+    program = firm.program()
+    enrollments = [firm.challenge(program).enrollments.get() for _ in range(4)]
+    for enrollment in enrollments:
+        firm.trade(enrollment, equity=94000)
+    firm.simulator.faults({"endpoint": "accounts-stats", "fault": fault})
+
+    assert firm.watch() >= 3
+
+    assert firm.unit_watch().last_error == ""
+    failed = Enrollment.objects.filter(status=ChallengeStatus.FAILED).count()
+    assert failed == firm.unit_watch().accounts_judged
+    assert set(Breach.objects.values_list("observed", flat=True)) == {Decimal(94000)}
+
+
+def test_an_account_that_cannot_be_read_again_keeps_no_other_from_being_judged(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = firm.program()
+    mute, other = (firm.challenge(program).enrollments.get() for _ in range(2))
+    for enrollment in (mute, other):
+        firm.trade(enrollment, balance=50000, equity=50000)
+    assert mute.account is not None
+
+    class HalfMute:
+        def __init__(self, broker: Broker) -> None:
+            self.broker = broker
+
+        def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]:
+            return self.broker.accounts_stats(unit=unit)
+
+        def account_stats(self, *, unit: int, login: int) -> AccountStats:
+            if mute.account is not None and login == mute.account.login:
+                raise RefusedError("There is no such account.")
+            return self.broker.account_stats(unit=unit, login=login)
+
+    monkeypatch.setattr(watching, "broker_for", lambda of: HalfMute(broker_for(of)))
+
+    assert firm.watch() == 1
+
+    mute.refresh_from_db()
+    other.refresh_from_db()
+    assert (mute.status, other.status) == (ChallengeStatus.ACTIVE, ChallengeStatus.FAILED)
+    assert list(firm.unit_watch().not_judged) == [str(mute.account.login)]
 
 
 def test_an_empty_answer_fails_nobody(firm: Firm, twist: Any) -> None:

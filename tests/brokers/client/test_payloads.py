@@ -56,6 +56,40 @@ def test_garbage_is_no_data_and_never_an_empty_list(body: str):
         reading(body).accounts_stats(unit=1)
 
 
+OTHER_STATS = STATS.replace(": 7,", ": 8,")
+
+
+@pytest.mark.parametrize(
+    "row",
+    [STATS.replace("100000.1", "NaN"), STATS.replace("100000.1", "-Infinity"), STATS.replace("100000.1", "null"),
+     STATS.replace("100000.1", '"100000.1"'), STATS.replace("100000.1", "1e16"), STATS.replace('"pnl"', '"PnL"'),
+     f"{STATS}, {STATS.replace('95000.07', '94000')}", f"{STATS}, {STATS.replace('95000.07', 'NaN')}",
+     f"{STATS.replace('95000.07', 'NaN')}, {STATS}"],
+    ids=["NaN", "minus infinity", "null", "a string", "too large", "a field missing",
+         "twice with other figures", "good, then NaN", "NaN, then good"],
+)  # fmt: skip
+def test_an_account_without_certain_figures_is_left_out_and_the_others_are_read(row: str):
+    assert list(reading(f"[{row}, {OTHER_STATS}]").accounts_stats(unit=1)) == [8]
+
+
+@pytest.mark.parametrize("row", ["null", "1", "[]", "{}", '{"accountNumber": [7]}', STATS.replace("7", "true", 1)])
+def test_a_row_that_names_no_account_spoils_no_other(row: str):
+    assert list(reading(f"[{row}, {OTHER_STATS}]").accounts_stats(unit=1)) == [8]
+
+
+def test_details_are_read_whole_or_not_at_all():
+    """An account that is left out there counts as absent, and is opened again."""
+    good = '{"accountNumber": 7, "email": "a@example.com", "group": "1:A", "enabled": true, "balance": 1}'
+    assert list(reading(f"[{good}]").accounts_details(unit=1)) == [7]
+    with pytest.raises(NoDataError):
+        reading(f"[{good}, {good.replace(': 7,', ': 8,').replace(': 1}', ': NaN}')}]").accounts_details(unit=1)
+
+
+def test_a_write_answered_with_nan_is_malformed():
+    with pytest.raises(MalformedError):
+        decode(b'{"status": "success", "accountBalance": NaN}')
+
+
 def test_a_comma_before_a_bracket_inside_a_name_stays():
     assert decode_read(b'{ [ {"a": "x,]", "b": "\\",}"}, ] }') == [{"a": "x,]", "b": '",}'}]
 
