@@ -35,6 +35,7 @@ class ConnectionForm(forms.ModelForm[BrokerConnection]):
             "deadline_seconds",
             "settle_seconds",
             "quarantine_seconds",
+            "calls_per_second",
         )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -81,7 +82,7 @@ class BrokerConnectionAdmin(ModelAdmin[BrokerConnection]):
     empty_text = "Add the broker's address and API key; then its account groups can be added."
     fieldsets = (
         (None, {"fields": (("name", "is_enabled"), "base_url", ("new_api_key", "key_header"))}),
-        ("Patience", {"fields": (("deadline_seconds", "settle_seconds", "quarantine_seconds"),)}),
+        ("Patience", {"fields": (("deadline_seconds", "settle_seconds"), ("quarantine_seconds", "calls_per_second"))}),
     )
     buttons = (
         Button(

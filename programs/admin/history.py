@@ -118,11 +118,11 @@ class ProgramVersionAdmin(ViewOnlyAdmin[ProgramVersion]):
 
 @admin.register(DeletionRecord)
 class DeletionRecordAdmin(ViewOnlyAdmin[DeletionRecord]):
-    list_display = ("program_name", "number", "actor", "at", "what")
+    list_display = ("program_name", "number", "actor", "reason", "at", "what")
     list_filter = (("at", DateRangeFilter),)
     search_fields = ("program_name", "=program_id", "actor")
     empty_text = "No program has been deleted. A deletion keeps a full copy of what it removed here."
-    fieldsets = ((None, {"fields": (("program_name", "number"), ("actor", "at"), "counters", "removed")}),)
+    fieldsets = ((None, {"fields": (("program_name", "number"), ("actor", "at"), "reason", "counters", "removed")}),)
 
     @display(description="program id", ordering="program_id")
     def number(self, deletion: DeletionRecord) -> str:

@@ -16,9 +16,10 @@ class PhaseInline(StackedInline[Phase, Program]):
     ordering = ("phase_index",)
     ordering_field = "place"
     hide_ordering_field = True
+    collapsible = True
     min_num = 1
     extra = 0
-    verbose_name_plural = "phases, in order (drag to sort)"
+    verbose_name_plural = "phases, in order"
     fieldsets = (
         (
             None,

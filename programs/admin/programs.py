@@ -10,7 +10,14 @@ from programs.admin.forms import PhaseFormSet, ProgramForm
 from programs.admin.history import terms_panel, versions_panel
 from programs.admin.phases import PhaseInline
 from programs.models import Program
-from programs.services import OperationsInFlightError, StaleProgramError, delete_program, save_program, set_status
+from programs.services import (
+    OperationsInFlightError,
+    StaleProgramError,
+    delete_program,
+    preview_deletion,
+    save_program,
+    set_status,
+)
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import (
     Button,
@@ -162,22 +169,25 @@ class ProgramAdmin(ModelAdmin[Program]):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        try:
-            return super().delete_view(request, object_id, extra_context)
-        except OperationsInFlightError as refusal:
-            self.message_user(request, str(refusal), messages.ERROR)
-            return HttpResponseRedirect(reverse("admin:programs_program_change", args=[object_id]))
+        refusal = "Say why the program is deleted."
+        if request.method != "POST" or request.POST.get("reason", "").strip():
+            try:
+                return super().delete_view(request, object_id, extra_context)
+            except OperationsInFlightError as error:
+                refusal = str(error)
+        self.message_user(request, refusal, messages.ERROR)
+        return HttpResponseRedirect(reverse("admin:programs_program_delete", args=[object_id]))
 
     def delete_model(self, request: HttpRequest, obj: Program) -> None:
-        delete_program(program_id=obj.pk, by=Actor.of(request.user), now=utc_now())
+        reason = request.POST["reason"].strip()
+        delete_program(program_id=obj.pk, by=Actor.of(request.user), now=utc_now(), reason=reason)
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
         """What the confirmation page counts. The service removes it; money and broker records stay."""
-        counts: dict[str, int] = {}
-        for program in objs:
-            for name in ("phases", "versions", "purchases", "challenges"):
-                counts[name] = counts.get(name, 0) + getattr(program, name).count()
-        return [str(program) for program in objs], counts, set(), []
+        (program,) = objs
+        preview = preview_deletion(program_id=program.pk)
+        counts = {kind.replace("_", " "): total for kind, total in preview.counters.items() if total}
+        return [str(program)], counts, set(), []
 
     def panels_below(self, request: HttpRequest, row: Program) -> Sequence[Panel]:
         return [terms_panel(row), versions_panel(row), timeline(row, COLOURS)]

@@ -70,8 +70,8 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
         link_column("program"),
         AMOUNT,
         STATUS,
-        "payment_status",
-        "activation_status",
+        "payment_state",
+        "activation_state",
         "account",
         "attention",
         "created_at",
@@ -118,6 +118,14 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
     @display(description="account", ordering="account_login")
     def account(self, purchase: Purchase) -> str:
         return str(purchase.account_login or NOTHING)
+
+    @display(description="payment", ordering="payment_status")
+    def payment_state(self, purchase: Purchase) -> str:
+        return purchase.payment_status
+
+    @display(description="activation", ordering="activation_status")
+    def activation_state(self, purchase: Purchase) -> str:
+        return purchase.activation_status
 
     @display(description="attention", ordering="review_reason")
     def attention(self, purchase: Purchase) -> str:

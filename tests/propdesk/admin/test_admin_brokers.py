@@ -32,6 +32,7 @@ def button_url(model: str, pk: int, name: str) -> str:
 CONNECTION = {
     "name": "ThinkMarkets", "base_url": "http://127.0.0.1:8100", "key_header": "Authorization", "is_enabled": "on",
     "deadline_seconds": 10, "settle_seconds": 15, "quarantine_seconds": 60,
+    "calls_per_second": 100,
 }  # fmt: skip
 
 

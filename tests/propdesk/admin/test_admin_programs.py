@@ -187,6 +187,9 @@ def test_deleting_goes_through_the_service_and_leaves_a_record(client: Client, f
     url = reverse("admin:programs_program_delete", args=[unsold.pk])
     page = client.get(url).content.decode()
     assert "<li>2 phases</li>" in page
-    assert client.post(url, {"post": "yes"}).status_code == 302
+    client.post(url, {"post": "yes", "reason": " "})
+    assert Program.objects.filter(pk=unsold.pk).exists()
+    assert client.post(url, {"post": "yes", "reason": "Never sold."}).status_code == 302
     assert not Program.objects.filter(pk=unsold.pk).exists()
-    assert DeletionRecord.objects.get().program_name == "Unsold"
+    deletion = DeletionRecord.objects.get()
+    assert (deletion.program_name, deletion.actor, deletion.reason) == ("Unsold", "boss", "Never sold.")
