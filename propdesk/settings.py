@@ -187,6 +187,9 @@ CELERY_TASK_PUBLISH_RETRY = False
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 
 # --- PropDesk ------------------------------------------------------------------------------------------------------
+# Of each token: requests a second for ever (0: no limit), and at once after a rest.
+RATE_LIMIT_PER_SECOND = env.float("RATE_LIMIT_PER_SECOND", default=50)
+RATE_LIMIT_BURST = env.int("RATE_LIMIT_BURST", default=500)
 # Which processes `/readyz` waits for; `make run` names the ones that it starts.
 EXPECTED_PROCESSES = env.list("PROPDESK_PROCESSES", default=["worker", "sweeper"])
 BROKERSIM_URL = env.str("BROKERSIM_URL", default=f"http://127.0.0.1:{env.int('BROKERSIM_PORT', default=8100)}")
@@ -197,6 +200,20 @@ BROKER_HOSTS = env.list("BROKER_HOSTS", default=VENDOR_HOSTS + ([] if PRODUCTION
 ACCOUNT_EMAIL_DOMAIN = env.str("ACCOUNT_EMAIL_DOMAIN", default="accounts.propdesk.example")
 MONITOR_SECONDS = env.float("MONITOR_SECONDS", default=3)
 METRIC_SNAPSHOT_SECONDS = env.float("METRIC_SNAPSHOT_SECONDS", default=60)
+
+# --- TCP gateway (`manage.py mngserver --help` says what each is for) -------------------------------------------------
+MNG_HOST = env.str("MNG_HOST", default="127.0.0.1")
+MNG_PORT = env.int("MNG_PORT", default=8090)
+MNG_TLS_CERTIFICATE = env.str("MNG_TLS_CERTIFICATE", default="")
+MNG_TLS_KEY = env.str("MNG_TLS_KEY", default="")
+MNG_MAX_FRAME = env.int("MNG_MAX_FRAME", default=2 * 1024 * 1024)
+# The clients of the original API hold a connection open for days without a word.
+MNG_IDLE_SECONDS = env.float("MNG_IDLE_SECONDS", default=3600)
+MNG_MAX_CONNECTIONS = env.int("MNG_MAX_CONNECTIONS", default=256)
+# Well below the threads: one connection full of slow commands leaves the others theirs.
+MNG_MAX_IN_FLIGHT = env.int("MNG_MAX_IN_FLIGHT", default=8)
+MNG_THREADS = env.int("MNG_THREADS", default=32)
+MNG_STOP_SECONDS = env.float("MNG_STOP_SECONDS", default=7)
 
 LOGGING = {
     "version": 1,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from propdesk.lib.access.limits import admit
 from propdesk.lib.access.models import ApiToken
-from propdesk.lib.access.tokens import token_for
 from propdesk.lib.mng.commands import Caller, command_named
 from propdesk.lib.mng.errors import CodedError, InvalidDataError, Problem, UnauthorizedError, coded
 
@@ -25,11 +25,13 @@ class Answer:
     headers: dict[str, str]
 
 
-def dispatch(document: Any, *, clock: Callable[[], datetime], token: ApiToken | None = None) -> Answer:
+def dispatch(
+    document: Any, *, clock: Callable[[], datetime], token: ApiToken | None = None, ext_id_required: bool = False
+) -> Answer:
     """Run the command in `document` and answer; it never raises. Without `token`, `__token` in the document is used."""
     ext_id = ext_id_of(document)
     try:
-        data = _run(document, token, clock)
+        data = _run(document, token, clock, ext_id_required=ext_id_required)
     except Exception as error:  # noqa: BLE001  (the edge: whatever happens, the caller gets a coded answer)
         return failure(coded(error), ext_id)
     return Answer(200, {"extID": ext_id, "status": 200, "data": data}, {})
@@ -52,16 +54,15 @@ def ext_id_of(document: Any) -> str:
     return ext_id if isinstance(ext_id, str) else ""
 
 
-def _run(document: Any, token: ApiToken | None, clock: Callable[[], datetime]) -> dict[str, Any]:
+def _run(
+    document: Any, token: ApiToken | None, clock: Callable[[], datetime], *, ext_id_required: bool
+) -> dict[str, Any]:
     if not isinstance(document, dict):
         raise InvalidDataError.at("", "The request must be a JSON object.")
     now = clock()
     token = token or _token_in(document, now)
-    problems = [
-        Problem(name, "A text is required.")
-        for name in ("command", "extID")
-        if not isinstance(document.get(name, "" if name == "extID" else None), str)
-    ]
+    texts = {"command": document.get("command"), "extID": document.get("extID", None if ext_id_required else "")}
+    problems = [Problem(name, "A text is required.") for name, value in texts.items() if not isinstance(value, str)]
     if problems:
         raise InvalidDataError(problems)
     return command_named(document["command"]).execute(document.get("data", {}), Caller.of(token, now=now))
@@ -71,4 +72,4 @@ def _token_in(document: dict[str, Any], now: datetime) -> ApiToken:
     secret = document.get("__token")
     if not isinstance(secret, str) or not secret:
         raise UnauthorizedError("A token is required.")
-    return token_for(secret, now=now)
+    return admit(secret=secret, now=now)
