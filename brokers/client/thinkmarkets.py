@@ -28,6 +28,7 @@ from brokers.client.payloads import (
     whole,
 )
 from brokers.client.transport import BULK_REPLY, SMALL_REPLY, BrokenReplyError, Reply, Transport
+from propdesk.lib.crash import crash
 
 ROOT = "/cportal/prop"
 # Every create request of the vendor's page names this country and this platform.
@@ -138,7 +139,9 @@ class ThinkMarkets:
 
     def _write(self, endpoint: str, body: dict[str, Any], read: Callable[[Fields], T]) -> T:
         try:
+            crash(f"before call {endpoint}")
             reply = self._transport.send("POST", f"{ROOT}/demo/accounts/{endpoint}", body)
+            crash(f"after call {endpoint}")
             _check_status(reply, otherwise=OutcomeUnknownError)
             return read(Fields(_success(decode(reply.body))))
         except (BrokenReplyError, MalformedError) as exc:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from django.db import transaction
 
 from brokers.models import AccountOrder, BrokerOperation
+from propdesk.lib.crash import crash_around_commit
 
 Clock = Callable[[], datetime]
 Leased = AccountOrder | BrokerOperation
@@ -59,7 +60,7 @@ def claim_order(*, clock: Clock, order_id: int | None = None) -> Lease | None:
         order = due.select_for_update(of=("self",), skip_locked=True).first()
         if order is None:
             return None
-        return _lease(order, seconds=order.group.connection.deadline_seconds, clock=clock, now=now)
+        return take(order, seconds=order.group.connection.deadline_seconds, clock=clock, now=now)
 
 
 def claim_operation(*, clock: Clock, operation_id: int | None = None) -> Lease | None:
@@ -72,11 +73,13 @@ def claim_operation(*, clock: Clock, operation_id: int | None = None) -> Lease |
         operation = due.select_for_update(of=("self",), skip_locked=True).first()
         if operation is None:
             return None
-        return _lease(operation, seconds=operation.connection.deadline_seconds, clock=clock, now=now)
+        return take(operation, seconds=operation.connection.deadline_seconds, clock=clock, now=now)
 
 
-def _lease(row: Leased, *, seconds: int, clock: Clock, now: datetime) -> Lease:
+def take(row: Leased, *, seconds: int, clock: Clock, now: datetime) -> Lease:
+    """Lease a row that is locked, or that nobody else can see yet."""
     length = 2 * (timedelta(seconds=seconds) + MARGIN)
     row.leased_until = now + length
     row.save(update_fields=["leased_until"])
+    crash_around_commit(f"lease {row._meta.model_name}")
     return Lease(row=row, until=row.leased_until, length=length, clock=clock)

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Protocol
 from django.db import models, transaction
 
 from propdesk.lib.actors import Actor
+from propdesk.lib.crash import crash_around_commit
 
 
 class IllegalTransition(Exception):
@@ -59,6 +60,15 @@ def record(row: HasTransitions, *, source: int | None, by: Actor, reason: str, n
         reason=reason,
         at=now,
     )
+    crash_around_commit(_place(row))
+
+
+def _place(row: HasTransitions) -> str:
+    """Such as "purchase paid" or "brokeroperation create calling"."""
+    model: Any = row
+    status = dict(model._meta.get_field("status").flatchoices)[int(row.status)]
+    kind = model.kind if type(row).__name__ == "BrokerOperation" else ""
+    return " ".join(part for part in (model._meta.model_name, kind, status) if part)
 
 
 def transition(
