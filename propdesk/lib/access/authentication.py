@@ -5,8 +5,8 @@ from typing import Any
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.request import Request
 
+from propdesk.lib.access.limits import admit
 from propdesk.lib.access.models import ApiToken
-from propdesk.lib.access.tokens import token_for
 from propdesk.lib.mng.errors import UnauthorizedError
 from propdesk.lib.times import utc_now
 
@@ -30,7 +30,7 @@ class TokenAuthentication(BaseAuthentication):
         secret = secret_in(request.META.get("HTTP_AUTHORIZATION", ""))
         if secret is None:
             return None
-        token = token_for(secret, now=utc_now())
+        token = admit(secret=secret, now=utc_now())
         return token.user, token
 
     def authenticate_header(self, request: Request) -> str:

@@ -30,6 +30,16 @@ class ApiToken(models.Model):
         return f"{self.prefix}… ({Session(self.session).documented})"
 
 
+class TokenAllowance(models.Model):
+    """Until when a token's requests are used up; see `limits`. UNLOGGED, without a foreign key: only a count."""
+
+    token_id = models.BigIntegerField(primary_key=True)
+    spent_until = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"token {self.token_id}"
+
+
 class SignInAttempts(models.Model):
     """Failed password attempts for one username, known or not: too many lock it for a while."""
 
