@@ -30,6 +30,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Trading accounts", "account_balance", "brokers", "tradingaccount"),
         ("Account orders", "assignment", "brokers", "accountorder"),
         ("Broker operations", "swap_horiz", "brokers", "brokeroperation"),
+        ("Ledger transactions", "menu_book", "brokers", "ledgertransaction"),
     ],
     "Access": [
         ("Users", "person", "auth", "user"),

@@ -3,6 +3,7 @@
 from brokers.admin.accounts import TradingAccountAdmin
 from brokers.admin.connections import BrokerConnectionAdmin
 from brokers.admin.groups import AccountGroupAdmin
+from brokers.admin.ledger import LedgerTransactionAdmin
 from brokers.admin.operations import BrokerOperationAdmin
 from brokers.admin.orders import AccountOrderAdmin
 
@@ -11,5 +12,6 @@ __all__ = [
     "AccountOrderAdmin",
     "BrokerConnectionAdmin",
     "BrokerOperationAdmin",
+    "LedgerTransactionAdmin",
     "TradingAccountAdmin",
 ]

@@ -5,12 +5,15 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db import transaction
+
 from brokers.models import (
     AccountGroup,
     AccountMode,
     AccountOrder,
     BrokerConnection,
     BrokerOperation,
+    LedgerTransaction,
     TradingAccount,
 )
 from challenges.models import (
@@ -112,6 +115,7 @@ def sell(firm: Firm, number: int, now: datetime = NOW, *, failed: bool = False) 
     payer_account = _account(firm, firm.real, 500_000 + number, balance=Decimal(9_501))
     payer = PayerAccount.objects.create(customer=customer, account=payer_account)
     payment = _operation(firm, f"purchase:{number}:payment", BrokerOperation.Kind.WITHDRAW, payer_account, started)
+    _book(payment, at=started)
     order, account = _ordered(firm, number, first, last, started)
     purchase = Purchase.objects.create(
         program=firm.program, program_version=firm.version, customer=customer, payer=payer,
@@ -202,6 +206,15 @@ def _operation(
     )  # fmt: skip
     record(operation, source=1, by=Actor("brokers"), reason="", now=at)
     return operation
+
+
+@transaction.atomic
+def _book(operation: BrokerOperation, at: datetime) -> None:
+    booked = LedgerTransaction.objects.create(
+        operation_id=operation.pk, kind=operation.kind, subject=operation.subject, at=at
+    )
+    for account, amount in (("firm", Decimal(499)), (f"broker:1:{operation.account}", Decimal(-499))):
+        booked.entries.create(account=account, currency="USD", amount=amount)
 
 
 def _breach(firm: Firm, enrollment: Enrollment, equity: Decimal, now: datetime) -> Breach:
