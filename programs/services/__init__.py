@@ -9,7 +9,9 @@ from programs.services.deletion import (
     take_out,
 )
 from programs.services.errors import OperationsInFlightError, ProgramNotFoundError, StaleProgramError
+from programs.services.rehearsal import Rehearsal, rehearse_program
 from programs.services.saving import save_program, set_status
+from programs.services.templates import TEMPLATES, ProgramTemplate
 from programs.services.versions import (
     PhaseTerms,
     all_phase_terms,
@@ -20,10 +22,13 @@ from programs.services.versions import (
 )
 
 __all__ = [
+    "TEMPLATES",
     "DeletionPreview",
     "OperationsInFlightError",
     "PhaseTerms",
     "ProgramNotFoundError",
+    "ProgramTemplate",
+    "Rehearsal",
     "Removed",
     "StaleProgramError",
     "all_phase_terms",
@@ -33,6 +38,7 @@ __all__ = [
     "phase_terms",
     "preview_deletion",
     "register_deletion",
+    "rehearse_program",
     "save_program",
     "set_status",
     "take_out",

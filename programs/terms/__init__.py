@@ -4,6 +4,7 @@ Pure: no Django, no I/O, no clock. Specification: the rules page of the document
 """
 
 from programs.terms.canonical import canonical_json, digest, plain
+from programs.terms.changes import Change, Section, differences, phase_sentences, summary
 from programs.terms.levels import (
     EXACT,
     daily_loss_base,
@@ -23,8 +24,10 @@ from programs.terms.sentences import amount_text, grouped, sentences
 __all__ = [
     "EXACT",
     "PARAMETERS",
+    "Change",
     "Parameter",
     "RuleTerms",
+    "Section",
     "TermsError",
     "amount_text",
     "canonical_json",
@@ -33,13 +36,16 @@ __all__ = [
     "daily_loss_level",
     "daily_loss_share_base",
     "daily_profit_level",
+    "differences",
     "digest",
     "finite_number",
     "grouped",
     "lock_level",
+    "phase_sentences",
     "plain",
     "profit_target_level",
     "sentences",
+    "summary",
     "total_loss_level",
     "total_loss_share_base",
 ]
