@@ -54,7 +54,7 @@ class EnrollmentAdmin(ViewOnlyAdmin[Enrollment]):
                 "fields": (
                     ("predecessor", "order"),
                     (money_column("initial_balance"), money_column("initial_equity")),
-                    (money_column("final_balance"), money_column("final_equity")),
+                    (money_column("final_balance"), money_column("final_equity"), "final_at"),
                     ("created_at", "updated_at"),
                 )
             },

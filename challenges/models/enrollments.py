@@ -1,12 +1,15 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models.functions import Cast, Concat
 
-from brokers.models import AccountOrder, TradingAccount
+from brokers.models import AccountOrder, BrokerOperation, TradingAccount
 from challenges.models.challenges import CHALLENGE_EDGES, Challenge, ChallengeStatus
 from propdesk.lib.money import MoneyField
 from propdesk.lib.transitions import Event
+
+OVER = (ChallengeStatus.PASSED, ChallengeStatus.FAILED, ChallengeStatus.CANCELLED)
 
 
 class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
@@ -17,6 +20,15 @@ class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
     def awaiting_account(self) -> "EnrollmentQuerySet":
         """A later phase whose account is ordered but not ready yet."""
         return self.filter(status=ChallengeStatus.PENDING)
+
+    def awaiting_final_figures(self) -> "EnrollmentQuerySet":
+        """Those that are over and whose account has been read disabled and flat since."""
+        closed = BrokerOperation.objects.filter(
+            subject=Concat(Value("enrollment:"), Cast(OuterRef("pk"), models.CharField()), Value(":close")),
+            kind=BrokerOperation.Kind.CLOSE_ALL,
+            status=BrokerOperation.Status.DONE,
+        )
+        return self.filter(Exists(closed), status__in=OVER, final_at=None)
 
 
 class EnrollmentEvent(Event):
@@ -53,6 +65,12 @@ class Enrollment(models.Model):
     initial_equity = MoneyField()
     final_balance = MoneyField(null=True)
     final_equity = MoneyField(null=True)
+    final_at = models.DateTimeField(
+        "flat since",
+        null=True,
+        help_text="When its account was read disabled and flat: the final figures are from then, "
+        "and before from the verdict.",
+    )
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
     created_at = models.DateTimeField()
@@ -75,7 +93,12 @@ class Enrollment(models.Model):
                 condition=~Q(status__in=[2, 3, 4]) | Q(ended_at__isnull=False), name="enrollment_over_has_end"
             ),
         ]
-        indexes = [models.Index(fields=["status", "-id"], name="enrollment_status")]
+        indexes = [
+            models.Index(fields=["status", "-id"], name="enrollment_status"),
+            models.Index(
+                fields=["id"], condition=Q(status__in=[2, 3, 4], final_at=None), name="enrollment_not_yet_flat"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"enrollment {self.pk} ({self.phase_name})"

@@ -41,6 +41,11 @@ def write_first_day(row: EnrollmentState) -> None:
     insert_rows(DailySnapshot, DAY_COLUMNS, [(row.pk, row.trading_day, *start)])
 
 
+def keep_last(row: EnrollmentState) -> None:
+    """Keep the state's last observation as a metric snapshot, in the caller's transaction."""
+    insert_rows(MetricSnapshot, METRIC_COLUMNS, [_values(_point(row, opened=False), METRIC_COLUMNS)])
+
+
 def _write_days(judged: Iterable[Judged]) -> None:
     days = [(one.row.pk, day) for one in judged for day in one.judgement.days]
     insert_rows(

@@ -1,0 +1,142 @@
+"""After the verdict: the account is closed, and what it ended with is written down once."""
+
+from decimal import Decimal
+
+import pytest
+
+from brokers.models import BrokerOperation
+from brokers.services import run_operation
+from challenges.models import Breach, ChallengeStatus, Enrollment, EnrollmentState, MetricSnapshot
+from challenges.services import final_figures
+from challenges.services.final_figures import record_final_figures
+from challenges.services.recording import keep_last
+from propdesk.lib.times import utc_now
+from tests.challenges.firm import Firm
+
+
+def close_account(enrollment: Enrollment) -> None:
+    """Let the operations run that disable and flatten the account."""
+    disable = BrokerOperation.objects.get(
+        kind=BrokerOperation.Kind.DISABLE, subject=f"enrollment:{enrollment.pk}:close"
+    )
+    run_operation(operation_id=disable.pk, clock=utc_now)
+
+
+def series(enrollment: Enrollment) -> list[tuple[Decimal, Decimal]]:
+    points = MetricSnapshot.objects.filter(enrollment_id=enrollment.pk).order_by("at")
+    return [(point.balance, point.equity) for point in points]
+
+
+def test_a_failed_enrollment_ends_with_what_was_left_after_closing(firm: Firm) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+    # Before the account is closed, the price moves on.
+    firm.trade(enrollment, equity=93500)
+    close_account(enrollment)
+
+    assert record_final_figures(now=utc_now()) == 1
+
+    enrollment.refresh_from_db()
+    assert (enrollment.final_balance, enrollment.final_equity) == (Decimal(93500), Decimal(93500))
+    close_all = BrokerOperation.objects.get(kind=BrokerOperation.Kind.CLOSE_ALL)
+    assert enrollment.final_at == close_all.finished_at
+    assert series(enrollment) == [
+        (Decimal(100000), Decimal(94000)),
+        (Decimal(93500), Decimal(93500)),
+    ]
+    breach = Breach.objects.get()
+    assert (breach.observed, breach.balance, breach.equity) == (Decimal(94000), Decimal(100000), Decimal(94000))
+    state = firm.state(enrollment)
+    assert (state.last_at, state.last_equity, state.last_flat) == (enrollment.final_at, Decimal(93500), True)
+    assert (state.profit_pct, state.verdict) == (Decimal("-6.5"), "failed")
+
+
+def test_a_passed_enrollment_ends_with_what_was_left_after_closing(firm: Firm) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, balance=108000, equity=109000)
+    firm.watch()
+    firm.trade(enrollment, balance=108000, equity=107000)
+    close_account(enrollment)
+
+    record_final_figures(now=utc_now())
+
+    enrollment.refresh_from_db()
+    assert enrollment.status == ChallengeStatus.PASSED
+    assert (enrollment.final_balance, enrollment.final_equity) == (Decimal(107000), Decimal(107000))
+
+
+def test_final_figures_are_recorded_once(firm: Firm) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+    close_account(enrollment)
+    record_final_figures(now=utc_now())
+    before = series(enrollment)
+
+    assert record_final_figures(now=utc_now()) == 0
+
+    assert series(enrollment) == before
+
+
+def test_the_verdicts_figures_stand_until_the_account_is_flat(firm: Firm) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+
+    assert record_final_figures(now=utc_now()) == 0
+
+    enrollment.refresh_from_db()
+    assert (enrollment.final_equity, enrollment.final_at) == (Decimal(94000), None)
+
+
+def test_a_running_enrollment_has_no_final_figures(firm: Firm) -> None:
+    """Its account was disabled and flat for a while, when it was paused."""
+    enrollment = firm.enrollment({"daily_loss_action": "pause"})
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+    disable = BrokerOperation.objects.get(kind=BrokerOperation.Kind.DISABLE)
+    run_operation(operation_id=disable.pk, clock=utc_now)
+
+    assert record_final_figures(now=utc_now()) == 0
+
+    enrollment.refresh_from_db()
+    assert (enrollment.status, enrollment.final_equity) == (ChallengeStatus.ACTIVE, None)
+
+
+def test_a_close_that_staff_concluded_unread_leaves_the_verdicts_figures(firm: Firm) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+    close_account(enrollment)
+    BrokerOperation.objects.filter(kind=BrokerOperation.Kind.CLOSE_ALL).update(evidence={})
+
+    assert record_final_figures(now=utc_now()) == 1
+
+    enrollment.refresh_from_db()
+    assert (enrollment.final_equity, enrollment.final_at is None) == (Decimal(94000), False)
+    assert len(series(enrollment)) == 1
+
+
+def test_one_that_cannot_be_recorded_does_not_stop_the_others(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = firm.program()
+    stuck, other = (firm.challenge(program).enrollments.get() for _ in range(2))
+    for enrollment in (stuck, other):
+        firm.trade(enrollment, equity=94000)
+    firm.watch()
+    for enrollment in (stuck, other):
+        close_account(enrollment)
+
+    def keep_others(row: EnrollmentState) -> None:
+        if row.pk == stuck.pk:
+            raise ArithmeticError
+        keep_last(row)
+
+    monkeypatch.setattr(final_figures, "keep_last", keep_others)
+
+    assert record_final_figures(now=utc_now()) == 1
+
+    stuck.refresh_from_db()
+    other.refresh_from_db()
+    assert (stuck.final_at, other.final_at is None) == (None, False)
+    assert stuck.final_equity == Decimal(94000)
