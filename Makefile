@@ -31,7 +31,7 @@ DEPLOY_ENV := PROPDESK_ENV=production SECRET_KEY=checks-only-0123456789-abcdefgh
 help: ## show this list
 	@echo "PropDesk: make TARGET"
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  %-8s %s\n", $$1, $$2 }' Makefile
-	@echo "Settings of a run: PORT=8000 BROKERSIM_PORT=8100 PROPDESK_DATA=.data (see README.md)"
+	@echo "Settings of a run: PORT=8000 MNG_PORT=8090 BROKERSIM_PORT=8100 PROPDESK_DATA=.data (see README.md)"
 
 run: $(UV) ## start everything; Ctrl-C stops it
 	@echo "Installing what a run needs (the first time takes a while) ..."

@@ -12,6 +12,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from pathlib import Path
 from typing import IO
 
@@ -25,7 +26,7 @@ from propdesk.local.supervisor import Child, stop_all
 
 READY_SECONDS = 120.0
 MANAGE = [sys.executable, str(ROOT / "manage.py")]
-PORTS = {"PORT": 8000, "BROKERSIM_PORT": 8100}
+PORTS = {"PORT": 8000, "MNG_PORT": 8090, "BROKERSIM_PORT": 8100}
 
 
 class StoppedError(Exception):
@@ -38,6 +39,7 @@ class Plan:
 
     data: Path
     port: int
+    gateway_port: int
     simulator_port: int | None
 
     @classmethod
@@ -45,9 +47,12 @@ class Plan:
         """Raises StartError for a port that is not a number between 1 and 65535, or asked for twice."""
         ports = {name: _port(name, environment.get(name) or str(default)) for name, default in PORTS.items()}
         own_broker = bool(environment.get("BROKER_URL"))
-        if not own_broker and ports["PORT"] == ports["BROKERSIM_PORT"]:
-            raise StartError(f"PORT and BROKERSIM_PORT are both {ports['PORT']}; give one of them another number.")
-        return cls(data_directory(), ports["PORT"], None if own_broker else ports["BROKERSIM_PORT"])
+        used = [name for name in ports if name != "BROKERSIM_PORT" or not own_broker]
+        for first, second in combinations(used, 2):
+            if ports[first] == ports[second]:
+                raise StartError(f"{first} and {second} are both {ports[first]}; give one of them another number.")
+        simulator_port = None if own_broker else ports["BROKERSIM_PORT"]
+        return cls(data_directory(), ports["PORT"], ports["MNG_PORT"], simulator_port)
 
     @property
     def url(self) -> str:
@@ -58,7 +63,8 @@ class Plan:
         return f"http://127.0.0.1:{self.simulator_port}" if self.simulator_port else None
 
     def check_ports(self) -> None:
-        for name, port in (("PORT", self.port), ("BROKERSIM_PORT", self.simulator_port)):
+        ports = {"PORT": self.port, "MNG_PORT": self.gateway_port, "BROKERSIM_PORT": self.simulator_port}
+        for name, port in ports.items():
             if port and not port_is_free(port):
                 raise StartError(
                     f"Port {port} ({name}) is taken by another program.\n"
@@ -99,7 +105,8 @@ class Run:
             lock.seek(0)
             raise StartError(
                 f"PropDesk already runs on {self.plan.data} ({lock.read().strip() or 'just starting'}).\n"
-                "Stop that one, or run beside it: make run PROPDESK_DATA=/another/folder PORT=8001 BROKERSIM_PORT=8101"
+                "Stop that one, or run beside it: "
+                "make run PROPDESK_DATA=/another/folder PORT=8001 MNG_PORT=8091 BROKERSIM_PORT=8101"
             )
         lock.truncate(0)
         lock.write(f"process {os.getpid()}, {self.plan.url}")
@@ -120,8 +127,9 @@ class Run:
                 self._wait_simulator(self.plan.simulator_port)
         with step("seeding the demo"):
             self._run_once("seed_demo", [*MANAGE, "seed_demo"])
-        with step("starting web, worker and sweeper"):
+        with step("starting web, TCP gateway, worker and sweeper"):
             self._add_child("web", _gunicorn(self.plan.port))
+            self._add_child("gateway", [*MANAGE, "mngserver", "--host", "127.0.0.1"])
             self._add_child("worker", CELERY, PYTHONWARNINGS="ignore:You're running the worker with superuser")
             self._add_child("sweeper", [*MANAGE, "sweep"])
             self._wait_ready()
@@ -129,7 +137,7 @@ class Run:
 
     def _prepare_environment(self) -> None:
         add_secrets(self.environment, create=True)
-        processes = ["worker", "sweeper"]
+        processes = ["worker", "sweeper", "gateway"]
         if self.plan.simulator_url:
             processes.append("brokersim")
             self.environment["BROKERSIM_URL"] = self.plan.simulator_url
@@ -138,6 +146,7 @@ class Run:
             "PROPDESK_DATA": str(self.plan.data),
             "PROPDESK_PROCESSES": ",".join(processes),
             "PORT": str(self.plan.port),
+            "MNG_PORT": str(self.plan.gateway_port),
             "DJANGO_SETTINGS_MODULE": "propdesk.settings",
             "PYTHONUNBUFFERED": "1",
         }
@@ -236,6 +245,7 @@ class Run:
         if admin:
             rows.append(("Sign in", f"{admin['username']} / {admin['password']}"))
         rows += [("API docs", f"{self.plan.url}/api/docs"), ("Health", f"{self.plan.url}/readyz")]
+        rows.append(("Mng commands over TCP", f"127.0.0.1:{self.plan.gateway_port}"))
         if self.plan.simulator_url:
             rows.append(("Broker simulator", self.plan.simulator_url))
         rows += [("Tokens and more", str(demo)), ("Logs", str(self.plan.data / "logs")), ("Stop", "Ctrl-C")]

@@ -25,12 +25,13 @@ class Started:
 
     def __init__(self, data: Path, output: Path) -> None:
         self.data = data
-        self.port, self.simulator_port = free_port(), free_port()
+        self.port, self.gateway_port, self.simulator_port = free_port(), free_port(), free_port()
         self._output = output
         environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
         environment |= {
             "PROPDESK_DATA": str(data),
             "PORT": str(self.port),
+            "MNG_PORT": str(self.gateway_port),
             "BROKERSIM_PORT": str(self.simulator_port),
             "PROPDESK_DEMO_TRADERS": "3",
         }
@@ -79,6 +80,9 @@ def test_a_run_starts_twice_mends_itself_and_leaves_nothing_behind(start: Callab
     run = start()
     assert wait_for(run.is_ready, 120), run.printed
     assert run.readyz()["status"] == "ready"
+    assert run.readyz()["checks"]["gateway"] == "ok"
+    assert json.loads((run.data / "demo.json").read_text())["mng_tcp"] == f"127.0.0.1:{run.gateway_port}"
+    socket.create_connection(("127.0.0.1", run.gateway_port), timeout=5).close()
     assert (run.data / "demo.json").stat().st_mode & 0o777 == 0o600
     for words in ("/admin/", "Sign in", "/api/docs", str(run.data / "demo.json"), f"127.0.0.1:{run.simulator_port}"):
         assert words in run.printed
@@ -114,19 +118,21 @@ def test_a_run_that_is_stopped_while_it_starts_leaves_nothing_behind(start: Call
     assert processes_of(run.data) == []
 
 
-def test_a_taken_port_is_named_with_a_way_out(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["PORT", "MNG_PORT", "BROKERSIM_PORT"])
+def test_a_taken_port_is_named_with_a_way_out(tmp_path: Path, name: str) -> None:
     with socket.socket() as other:
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
+        free = {each: str(free_port()) for each in ("PORT", "MNG_PORT", "BROKERSIM_PORT")}
         done = subprocess.run(
             [sys.executable, "-m", "propdesk.local"],
-            env=os.environ | {"PORT": str(port), "PROPDESK_DATA": str(tmp_path)},
+            env=os.environ | {**free, name: str(port), "PROPDESK_DATA": str(tmp_path)},
             cwd=ROOT, capture_output=True, text=True, check=False,
         )  # fmt: skip
     assert done.returncode == 1
-    assert f"Port {port} (PORT) is taken by another program." in done.stderr
-    assert f"make run PORT={port + 1}" in done.stderr
+    assert f"Port {port} ({name}) is taken by another program." in done.stderr
+    assert f"make run {name}={port + 1}" in done.stderr
     assert not (tmp_path / "postgres").exists()
 
 
@@ -136,9 +142,17 @@ def test_a_port_that_is_none_is_refused(text: str) -> None:
         Plan.of({"PORT": text})
 
 
-def test_one_port_for_two_servers_is_refused() -> None:
-    with pytest.raises(StartError, match="PORT and BROKERSIM_PORT are both 8100"):
-        Plan.of({"PORT": "8100"})
+@pytest.mark.parametrize(
+    ("name", "port", "names"),
+    [
+        ("PORT", "8100", "PORT and BROKERSIM_PORT"),
+        ("PORT", "8090", "PORT and MNG_PORT"),
+        ("MNG_PORT", "8100", "MNG_PORT and BROKERSIM_PORT"),
+    ],
+)
+def test_one_port_for_two_servers_is_refused(name: str, port: str, names: str) -> None:
+    with pytest.raises(StartError, match=f"{names} are both {port}"):
+        Plan.of({name: port})
 
 
 def test_a_broker_of_ones_own_needs_no_simulator() -> None:

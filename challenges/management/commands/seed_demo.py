@@ -59,7 +59,7 @@ class Command(BaseCommand):
             path,
             {
                 "base_url": f"http://127.0.0.1:{os.environ.get('PORT', '8000')}",
-                "mng_tcp": None,
+                "mng_tcp": f"127.0.0.1:{settings.MNG_PORT}",
                 "admin": admin,
                 "tokens": {**tokens, "SESSION_CUSTOMER": entries[0]["token"]},
                 "customer": {"id": entries[0]["id"], "payer_login": entries[0]["payer_login"]},

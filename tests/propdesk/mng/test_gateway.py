@@ -2,10 +2,13 @@
 
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,7 +20,7 @@ from propdesk.lib.access.models import ApiToken
 from propdesk.lib.access.sessions import STAFF_SESSIONS, Session
 from propdesk.lib.processes.models import ProcessHeartbeat
 from tests.programs.conftest import secret_for, seed
-from tests.propdesk.mng.gateway import Client, Gateway
+from tests.propdesk.mng.gateway import ROOT, Client, Gateway
 
 pytestmark = pytest.mark.usefixtures("groups")
 
@@ -252,6 +255,20 @@ def test_a_card_and_a_deletion_as_over_http(client: Client, secret: str):
     assert client.ask(request("MngDeletePropProgram", {"id": number}, secret))["data"]["deleted"] is True
     assert client.ask(request("MngGetPropProgram", {"id": number}, secret))["error"] == "NOT_FOUND"
     assert not Program.objects.exists()
+
+
+def test_the_readmes_example_runs_as_printed(gateway: Gateway, client: Client, secret: str, tmp_path: Path):
+    create(client, secret, name="From the README")
+    text = (ROOT / "README.md").read_text()
+    example = text[text.index("```python\n") :].removeprefix("```python\n").split("```")[0]
+    demo = {"mng_tcp": f"127.0.0.1:{gateway.port}", "tokens": {"SESSION_MANAGER": secret}}
+    (tmp_path / ".data").mkdir()
+    (tmp_path / ".data" / "demo.json").write_text(json.dumps(demo))
+
+    done = subprocess.run([sys.executable, "-c", example], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert done.stdout.startswith("200 [["), done.stderr
+    assert "From the README" in done.stdout
 
 
 # --- Who speaks ---------------------------------------------------------------------------------------------------
