@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from django.db import transaction
 
-from brokers.client.base import AccountStats, Broker
+from brokers.client.base import AccountDetails, AccountStats, Broker
 from brokers.client.errors import NotSentError
 from brokers.client.thinkmarkets import ThinkMarkets
 from brokers.client.transport import Transport, check_address
@@ -64,3 +64,17 @@ def read_account(*, account: TradingAccount, clock: Clock, deadline: float | Non
     TradingAccount.objects.filter(pk=account.pk).update(balance=stats.balance, equity=stats.equity, read_at=as_of)
     account.balance, account.equity, account.read_at = stats.balance, stats.equity, as_of
     return stats
+
+
+def read_details(*, account: TradingAccount, clock: Clock, deadline: float | None = None) -> AccountDetails:
+    """Whether the account is enabled, and its balance without open positions; also kept on its row.
+
+    Raises `BrokerError`: then nothing is known.
+    """
+    as_of = clock()
+    details = broker_for(account.connection, deadline=deadline).account_details(login=account.login)
+    TradingAccount.objects.filter(pk=account.pk).update(
+        balance=details.balance, is_enabled=details.is_enabled, read_at=as_of
+    )
+    account.balance, account.is_enabled, account.read_at = details.balance, details.is_enabled, as_of
+    return details

@@ -28,7 +28,7 @@ def standing_reason(*, program: Program, payer: PayerAccount) -> BlockReason | N
     """
     if program.status != Program.Status.ACTIVE or not _is_deliverable(program):
         return BlockReason.PROGRAM_DISABLED
-    if not (payer.is_enabled and payer.account.is_enabled):
+    if not payer.is_enabled:
         return BlockReason.PAYER_ACCOUNT_DISABLED
     if not payer.account.group.is_enabled:
         return BlockReason.PAYER_GROUP_NOT_FOUND
@@ -40,9 +40,14 @@ def standing_reason(*, program: Program, payer: PayerAccount) -> BlockReason | N
 
 
 def block_reason(*, program: Program, payer: PayerAccount, balance: Decimal | None) -> BlockReason | None:
-    """Why this sale is refused, or None. `balance` is what the broker just said; None: it cannot be read."""
+    """Why this sale is refused, or None. `balance` is what the broker just said; None: it cannot be read.
+
+    Whether the account is enabled at the broker is judged here and not before, because the reading brings that too.
+    """
     if reason := standing_reason(program=program, payer=payer):
         return reason
+    if not payer.account.is_enabled:
+        return BlockReason.PAYER_ACCOUNT_DISABLED
     if balance is None:
         return BlockReason.PAYER_BALANCE_UNAVAILABLE
     if balance < program.price:

@@ -47,6 +47,14 @@ def test_a_reading_that_fails_leaves_the_figures_alone(simulator: Simulator, pay
     assert (payer.balance, payer.read_at) == (None, None)
 
 
+def test_reading_the_details_keeps_whether_the_account_is_enabled(simulator: Simulator, payer: TradingAccount):
+    simulator.post("accounts/enable", {"unit": REAL_UNIT, "accountNumbers": [payer.login], "enable": False})
+    details = connections.read_details(account=payer, clock=utc_now)
+    assert (details.is_enabled, details.balance, payer.is_enabled) == (False, Decimal(10000), False)
+    payer.refresh_from_db()
+    assert (payer.is_enabled, payer.balance) == (False, Decimal(10000))
+
+
 def test_all_stats_and_positions_of_a_unit_are_read(simulator: Simulator, payer: TradingAccount):
     simulator.set(payer.login, equity=9000)
     broker = broker_for(payer.connection)

@@ -161,7 +161,7 @@ def test_a_preview_tells_nothing_about_another_customers_account(shop: Shop) -> 
 def test_a_broker_that_does_not_answer_blocks_within_two_seconds(
     shop: Shop, client: APIClient, simulator: Simulator
 ) -> None:
-    simulator.faults({"endpoint": "account-stats", "fault": "delay_before", "seconds": 5})
+    simulator.faults({"endpoint": "account-details", "fault": "delay_before", "seconds": 5})
     body = {"program_id": shop.program.pk, "payer_login": shop.payer.account.login}
     begun = time.monotonic()
 
@@ -268,3 +268,20 @@ def test_events_of_purchases_cannot_be_changed(shop: Shop) -> None:
 def test_payer_accounts_belong_to_one_customer(shop: Shop) -> None:
     with pytest.raises(DatabaseError):
         PayerAccount.objects.create(customer=make_customer("bob@example.com"), account=shop.payer.account)
+
+
+def test_an_account_that_the_broker_has_disabled_cannot_pay_until_it_is_enabled_again(
+    shop: Shop, client: APIClient, simulator: Simulator
+) -> None:
+    login = shop.payer.account.login
+    body = {"program_id": shop.program.pk, "payer_login": login}
+    switch = {"unit": simulator.real_unit, "accountNumbers": [login]}
+    simulator.post("accounts/enable", {**switch, "enable": False})
+
+    refused = client.post("/client/prop/challenge/buy", body, format="json")
+
+    assert (refused.status_code, refused.json()["error"]) == (400, "PAYER_ACCOUNT_DISABLED")
+    assert client.post(PREVIEW, body, format="json").json()["reason"] == "PAYER_ACCOUNT_DISABLED"
+    assert (Purchase.objects.count(), BrokerOperation.objects.count()) == (0, 0)
+    simulator.post("accounts/enable", {**switch, "enable": True})
+    assert client.post("/client/prop/challenge/buy", body, format="json").status_code == 202
