@@ -5,16 +5,21 @@ from brokers.models.connections import AccountGroup, AccountMode, BrokerConnecti
 from brokers.models.ledger import LedgerEntry, LedgerTransaction
 from brokers.models.operations import BrokerOperation, BrokerOperationEvent
 from brokers.models.orders import AccountOrder, AccountOrderEvent
+from brokers.models.reconciliation import BalanceCheck, Difference, DifferenceEvent, UnitReconciliation
 
 __all__ = [
     "AccountGroup",
     "AccountMode",
     "AccountOrder",
     "AccountOrderEvent",
+    "BalanceCheck",
     "BrokerConnection",
     "BrokerOperation",
     "BrokerOperationEvent",
+    "Difference",
+    "DifferenceEvent",
     "LedgerEntry",
     "LedgerTransaction",
     "TradingAccount",
+    "UnitReconciliation",
 ]
