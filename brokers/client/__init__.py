@@ -1,6 +1,6 @@
 """How PropDesk speaks to brokers: in its own words (`Broker`), with errors grouped by what to do next."""
 
-from brokers.client.base import AccountDetails, AccountStats, Broker, NewAccount, OpenPosition, Transfer
+from brokers.client.base import AccountDetails, AccountStats, Broker, ClosedPosition, NewAccount, OpenPosition, Transfer
 from brokers.client.errors import (
     BrokerError,
     KeyRefusedError,
@@ -18,6 +18,7 @@ __all__ = [
     "AccountStats",
     "Broker",
     "BrokerError",
+    "ClosedPosition",
     "KeyRefusedError",
     "NewAccount",
     "NoDataError",

@@ -62,6 +62,22 @@ class OpenPosition:
 
 
 @dataclass(frozen=True, slots=True)
+class ClosedPosition:
+    """A position that was closed; `quantity` is negative when it was sold. `profit` went into the balance."""
+
+    login: int
+    position_id: int
+    symbol: str
+    lots: Decimal
+    quantity: Decimal
+    opened_at: datetime
+    open_price: Decimal
+    closed_at: datetime
+    close_price: Decimal
+    profit: Decimal
+
+
+@dataclass(frozen=True, slots=True)
 class Transfer:
     """Money that came (above zero) or went (below zero), as trading does not move it."""
 
@@ -87,6 +103,10 @@ class Broker(Protocol):
 
     def close_all_positions(self, *, unit: int, login: int) -> None: ...
 
+    def close_position(self, *, unit: int, login: int, position_id: int) -> None: ...
+
+    def reset_password(self, *, unit: int, login: int, password: str) -> None: ...
+
     def account_details(self, *, login: int) -> AccountDetails: ...
 
     def accounts_details(self, *, unit: int) -> dict[int, AccountDetails]: ...
@@ -96,5 +116,11 @@ class Broker(Protocol):
     def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]: ...
 
     def opened_positions(self, *, unit: int) -> list[OpenPosition]: ...
+
+    def closed_positions(self, *, unit: int, since: datetime, until: datetime) -> list[ClosedPosition]: ...
+
+    def account_closed_positions(
+        self, *, unit: int, login: int, since: datetime, until: datetime
+    ) -> list[ClosedPosition]: ...
 
     def account_transfers(self, *, unit: int, login: int) -> list[Transfer]: ...

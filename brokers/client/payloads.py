@@ -17,8 +17,13 @@ LARGEST = Decimal(10) ** 15
 LARGEST_ID = 2**63 - 1
 
 STRING_OR_COMMA = re.compile(r'"(?:[^"\\]|\\.)*"|,(?=\s*[\]}])', re.DOTALL)
+# Deeper than anything the vendor prints (four levels).
+MOST_DEPTH = 16
 BARE_ARRAY = re.compile(r"\s*\{\s*(\[.*\])\s*\}\s*", re.DOTALL)
-UNESCAPED_RESULT = re.compile(r'\s*\{\s*"status"\s*:\s*"success"\s*,\s*"result"\s*:\s*"(\[.*\])"\s*\}\s*', re.DOTALL)
+# As printed in 3.7 and 3.8 the string is never closed; the brackets and the brace show that nothing is missing.
+UNESCAPED_RESULT = re.compile(
+    r'\s*\{\s*"status"\s*:\s*"success"\s*,\s*"(result|message)"\s*:\s*"\s*(\[.*\])\s*"?\s*\}\s*', re.DOTALL
+)
 
 
 class MalformedError(Exception):
@@ -36,9 +41,9 @@ def decode(body: bytes) -> Any:
 def decode_read(body: bytes) -> Any:
     """Like `decode`, and also takes the forms that the vendor's page prints for reads.
 
-    They are `{ [ ... ] }`, a comma before a bracket, and a `result` whose quotes are not escaped. Only whole forms are
-    recognised; anything else stays malformed. NaN and Infinity are read as null: no field takes that for a figure, and
-    the rows beside it stay readable.
+    They are `{ [ ... ] }`, a comma before a bracket, and a string of rows whose quotes are not escaped, closed or not.
+    Only whole forms are recognised; anything else stays malformed. NaN and Infinity are read as null: no field takes
+    that for a figure, and the rows beside it stay readable.
     """
     text = body.decode(errors="replace")
     try:
@@ -46,7 +51,7 @@ def decode_read(body: bytes) -> Any:
     except MalformedError:
         pass
     if result := UNESCAPED_RESULT.fullmatch(text):
-        return {"status": "success", "result": _without_trailing_commas(result[1])}
+        return {"status": "success", result[1]: _without_trailing_commas(result[2])}
     text = _without_trailing_commas(text)
     bare = BARE_ARRAY.fullmatch(text)
     return _parse(bare[1] if bare else text, constant=_no_figure)
@@ -58,9 +63,24 @@ def _without_trailing_commas(text: str) -> str:
 
 def _parse(text: str, *, constant: Callable[[str], Any] | None = None) -> Any:
     try:
-        return json.loads(text, parse_float=Decimal, parse_constant=constant or _refuse, object_pairs_hook=_unique)
+        value = json.loads(text, parse_float=Decimal, parse_constant=constant or _refuse, object_pairs_hook=_unique)
     except (ValueError, ArithmeticError, RecursionError):
         raise MalformedError("The reply is not valid JSON.") from None
+    _refuse_depth(value)
+    return value
+
+
+def _refuse_depth(value: Any) -> None:
+    """Raise `MalformedError` for a document of more than `MOST_DEPTH` levels, going down level by level."""
+    level = [value]
+    for _ in range(MOST_DEPTH + 1):
+        children = (
+            each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)
+        )
+        level = [child for some in children for child in some if isinstance(child, dict | list)]
+        if not level:
+            return
+    raise MalformedError("The reply is nested too deeply.")
 
 
 def _refuse(name: str) -> NoReturn:
@@ -151,9 +171,12 @@ def rows(value: Any) -> list[Fields]:
     return [Fields(each) for each in value]
 
 
-def rows_in_string(value: Any) -> list[Fields]:
-    """The objects of the JSON array that `result` holds as a string."""
-    return rows(_parse(Fields(value).text("result")))
+def rows_in_string(value: Any, name: str = "result", *, wrapped: bool = False) -> list[Fields]:
+    """The objects of the JSON array that the named field holds as a string; `wrapped` may have another array around."""
+    array = _parse(Fields(value).text(name))
+    if wrapped and isinstance(array, list) and len(array) == 1 and isinstance(array[0], list):
+        array = array[0]
+    return rows(array)
 
 
 def _figure(name: str, value: Decimal) -> Decimal:

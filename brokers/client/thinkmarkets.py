@@ -4,12 +4,12 @@ Its page documents no status codes. A 4xx is taken for a refusal, 401 and 403 fo
 other reply that is not the documented one leaves a write in doubt and a read without data.
 """
 
-import logging
 from collections.abc import Callable
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, TypeVar
 
-from brokers.client.base import AccountDetails, AccountStats, NewAccount, OpenPosition, Transfer
+from brokers.client.base import AccountDetails, AccountStats, ClosedPosition, NewAccount, OpenPosition, Transfer
 from brokers.client.errors import (
     BrokerError,
     KeyRefusedError,
@@ -23,9 +23,18 @@ from brokers.client.payloads import (
     MalformedError,
     decode,
     decode_read,
-    rows,
     rows_in_string,
     whole,
+)
+from brokers.client.shapes import (
+    by_login,
+    closed_position,
+    details,
+    position,
+    readable_stats,
+    same_login,
+    stats,
+    transfer,
 )
 from brokers.client.transport import BULK_REPLY, SMALL_REPLY, BrokenReplyError, Reply, Transport
 from propdesk.lib.crash import crash
@@ -33,13 +42,12 @@ from propdesk.lib.crash import crash
 ROOT = "/cportal/prop"
 # Every create request of the vendor's page names this country and this platform.
 COUNTRY, PLATFORM = "ER", "ThinkTrader"
-OUT = ("WITHDRAW", "WITHDRAWAL")
 # Not a definite answer to what was asked: a proxy in between may have timed out.
 UNDECIDED_4XX = (408, 421, 425, 499)
+# How much of the broker's own words is kept.
+MOST_WORDS = 300
 
 T = TypeVar("T")
-
-logger = logging.getLogger(__name__)
 
 
 class ThinkMarkets:
@@ -76,7 +84,9 @@ class ThinkMarkets:
             "country": COUNTRY,
             "password": account.password,
         }
-        return self._write("create", body, lambda reply: reply.integer("accountNumber"))
+        return self._send(
+            "create", body, lambda value: Fields(_success(value)).integer("accountNumber"), secret=account.password
+        )
 
     def deposit(self, *, unit: int, login: int, amount: Decimal, comment: str) -> Decimal:
         """Pay in; returns the balance afterwards."""
@@ -96,54 +106,90 @@ class ThinkMarkets:
         """Ask for it; only a reading shows whether it happened."""
         self._write("close-all-positions", {"accountNumber": login, "unit": unit}, _nothing)
 
+    def close_position(self, *, unit: int, login: int, position_id: int) -> None:
+        """Ask for it; only a reading shows whether it happened. The vendor names the position `orderrequestid` here."""
+        self._write("close-position", {"accountNumber": login, "unit": unit, "orderrequestid": position_id}, _nothing)
+
+    def reset_password(self, *, unit: int, login: int, password: str) -> None:
+        """Set the account's password. Success is an empty object; nothing can be read back."""
+
+        def expect_nothing(value: Any) -> None:
+            if value != {}:
+                raise MalformedError("The reply is not an empty object.")
+
+        body = {"accountNumber": login, "unit": unit, "password": password}
+        self._send("reset-password", body, expect_nothing, secret=password)
+
     def account_details(self, *, login: int) -> AccountDetails:
         def read(value: Any) -> AccountDetails:
-            return _same_login(_details(Fields(value)), login)
+            return same_login(details(Fields(value)), login)
 
         return self._read("POST", "/demo/accounts/account-details", {"accountNumber": login}, read)
 
     def accounts_details(self, *, unit: int) -> dict[int, AccountDetails]:
         """Every account of the unit by its number."""
         body = {"unit": unit}
-        return self._read(
-            "POST", "/demo/accounts/accounts-details", body, lambda it: _by_login(it, _details), BULK_REPLY
-        )
+        return self._read("POST", "/demo/accounts/accounts-details", body, lambda it: by_login(it, details), BULK_REPLY)
 
     def account_stats(self, *, unit: int, login: int) -> AccountStats:
         def read(value: Any) -> AccountStats:
-            return _same_login(_stats(Fields(value)), login)
+            return same_login(stats(Fields(value)), login)
 
         return self._read("POST", "/demo/accounts/account-stats", {"unit": unit, "accountNumber": login}, read)
 
     def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]:
         """The figures of every account of the unit by its number, as far as its row can be read."""
         body = {"unit": unit}
-        return self._read("POST", "/demo/accounts/accounts-stats", body, _readable_stats, BULK_REPLY)
+        return self._read("POST", "/demo/accounts/accounts-stats", body, readable_stats, BULK_REPLY)
 
     def opened_positions(self, *, unit: int) -> list[OpenPosition]:
         """The open positions of every account of the unit."""
 
         def read(value: Any) -> list[OpenPosition]:
-            return [_position(row) for row in rows_in_string(_success(value))]
+            return [position(row) for row in rows_in_string(_success(value))]
 
         return self._read("POST", "/demo/accounts/opened-positions", {"unit": unit}, read, BULK_REPLY)
+
+    def closed_positions(self, *, unit: int, since: datetime, until: datetime) -> list[ClosedPosition]:
+        """The positions of every account of the unit that were closed from `since` to `until`, whole seconds."""
+
+        def read(value: Any) -> list[ClosedPosition]:
+            return [closed_position(row) for row in rows_in_string(_success(value), "message", wrapped=True)]
+
+        body = {"unit": unit, "from": _iso(since), "to": _iso(until)}
+        return self._read("POST", "/demo/accounts/closed-positions", body, read, BULK_REPLY)
+
+    def account_closed_positions(
+        self, *, unit: int, login: int, since: datetime, until: datetime
+    ) -> list[ClosedPosition]:
+        """The positions of one account that were closed from `since` to `until`, whole seconds."""
+
+        def read(value: Any) -> list[ClosedPosition]:
+            return [closed_position(row) for row in rows_in_string(_success(value), "message")]
+
+        body = {"unit": unit, "accountNumber": login, "from": _iso(since), "to": _iso(until)}
+        return self._read("POST", "/demo/accounts/account-closed-positions", body, read, BULK_REPLY)
 
     def account_transfers(self, *, unit: int, login: int) -> list[Transfer]:
         """Every transfer of the account."""
 
         def read(value: Any) -> list[Transfer]:
-            return [_transfer(row) for row in rows_in_string(_success(value))]
+            return [transfer(row) for row in rows_in_string(_success(value))]
 
         body = {"accountNumber": login, "unit": unit}
         return self._read("POST", "/demo/accounts/account-transfers", body, read, BULK_REPLY)
 
     def _write(self, endpoint: str, body: dict[str, Any], read: Callable[[Fields], T]) -> T:
+        return self._send(endpoint, body, lambda value: read(Fields(_success(value))))
+
+    def _send(self, endpoint: str, body: dict[str, Any], read: Callable[[Any], T], *, secret: str = "") -> T:
+        """Make a call that changes something. `secret` is what the broker's own words must not repeat to us."""
         try:
             crash(f"before call {endpoint}")
             reply = self._transport.send("POST", f"{ROOT}/demo/accounts/{endpoint}", body)
             crash(f"after call {endpoint}")
-            _check_status(reply, otherwise=OutcomeUnknownError)
-            return read(Fields(_success(decode(reply.body))))
+            _check_status(reply, otherwise=OutcomeUnknownError, secret=secret)
+            return read(decode(reply.body))
         except (BrokenReplyError, MalformedError) as exc:
             raise OutcomeUnknownError(str(exc)) from None
 
@@ -166,7 +212,12 @@ def _double(amount: Decimal) -> float:
     return double
 
 
-def _check_status(reply: Reply, *, otherwise: type[BrokerError]) -> None:
+def _iso(moment: datetime) -> str:
+    """ "2024-02-10T09:39:47", in UTC: the vendor does not name the zone."""
+    return f"{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%S}"
+
+
+def _check_status(reply: Reply, *, otherwise: type[BrokerError], secret: str = "") -> None:
     status = reply.status
     if status == 200:
         return
@@ -175,17 +226,19 @@ def _check_status(reply: Reply, *, otherwise: type[BrokerError]) -> None:
     if status == 429:
         raise ThrottledError("The broker asks us to slow down (429).")
     if 400 <= status < 500 and status not in UNDECIDED_4XX:
-        raise RefusedError(_words(reply))
+        raise RefusedError(_words(reply, secret))
     raise otherwise(f"The broker answered {status}.")
 
 
-def _words(reply: Reply) -> str:
-    """The broker's own message, or the status where it sent none."""
+def _words(reply: Reply, secret: str) -> str:
+    """The broker's own message without the secret, or the status where it sent none."""
     try:
         message = Fields(decode(reply.body)).text("message")
     except MalformedError:
         message = ""
-    return message[:300] or f"The broker answered {reply.status}."
+    if secret:
+        message = message.replace(secret, "***")
+    return message[:MOST_WORDS] or f"The broker answered {reply.status}."
 
 
 def _success(value: Any) -> Any:
@@ -196,97 +249,3 @@ def _success(value: Any) -> Any:
 
 def _nothing(_reply: Fields) -> None:
     return None
-
-
-def _details(row: Fields) -> AccountDetails:
-    return AccountDetails(
-        login=row.integer("accountNumber"),
-        email=row.text("email"),
-        group=row.text("group"),
-        is_enabled=row.flag("enabled"),
-        balance=row.number("balance"),
-    )
-
-
-def _stats(row: Fields) -> AccountStats:
-    return AccountStats(
-        login=row.integer("accountNumber"),
-        balance=row.number("balance"),
-        equity=row.number("equity"),
-        margin=row.number("margin"),
-        free_margin=row.number("freeMargin"),
-        pnl=row.number("pnl"),
-    )
-
-
-def _position(row: Fields) -> OpenPosition:
-    return OpenPosition(
-        login=row.integer("accountId"),
-        position_id=row.integer("positionId"),
-        symbol=row.text("symbol"),
-        lots=row.number("lots"),
-        quantity=row.number("quantity"),
-        opened_at=row.milliseconds("openTime"),
-        open_price=row.number("openPrice"),
-        profit=row.number("realTimePL"),
-    )
-
-
-def _transfer(row: Fields) -> Transfer:
-    kind, amount = row.text("type"), row.number_in_string("amount")
-    if kind.upper() in OUT:
-        amount = -abs(amount)
-    return Transfer(amount=amount, kind=kind, at=row.spaced_time("createdDate"))
-
-
-Row = TypeVar("Row", AccountDetails, AccountStats)
-
-
-def _by_login(value: Any, read: Callable[[Fields], Row]) -> dict[int, Row]:
-    """Rows by account number. The same row twice is harmless; two that differ make the whole answer untrustworthy."""
-    found: dict[int, Row] = {}
-    for fields in rows(value):
-        row = read(fields)
-        if found.setdefault(row.login, row) != row:
-            raise MalformedError(f"accountNumber: {row.login} occurs twice with different figures.")
-    return found
-
-
-def _readable_stats(value: Any) -> dict[int, AccountStats]:
-    """The rows by account number, without those that say nothing certain.
-
-    A row that cannot be read, or that contradicts another one of its account, is no data for that account and spoils no
-    other. Where no row at all can be read, neither can the answer. Details are not read like this: an account that is
-    left out there counts as absent.
-    """
-    if not isinstance(value, list):
-        raise MalformedError("The reply is not a JSON array.")
-    found: dict[int, AccountStats] = {}
-    uncertain: set[int] = set()
-    problems: list[str] = []
-    for each in value:
-        try:
-            row = _stats(Fields(each))
-            if found.setdefault(row.login, row) != row:
-                raise MalformedError(f"accountNumber: {row.login} occurs twice with different figures.")
-        except MalformedError as exc:
-            problems.append(str(exc))
-            uncertain.update(_numbers_in(each))
-    readable = {login: row for login, row in found.items() if login not in uncertain}
-    if problems and not readable:
-        raise MalformedError(problems[0])
-    if problems:
-        logger.warning("%d of %d rows of accounts-stats are unreadable: %s", len(problems), len(value), problems[0])
-    return readable
-
-
-def _numbers_in(row: Any) -> set[int]:
-    """The account number that an unreadable row names, if it does."""
-    number = row.get("accountNumber") if isinstance(row, dict) else None
-    return {number} if isinstance(number, int) else set()
-
-
-def _same_login(row: Row, login: int) -> Row:
-    if row.login != login:
-        raise MalformedError("accountNumber: not the account that was asked for.")
-    return row
