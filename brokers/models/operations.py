@@ -25,7 +25,10 @@ class BrokerOperationQuerySet(models.QuerySet["BrokerOperation"]):
     def due(self, now: datetime) -> "BrokerOperationQuerySet":
         """Open ones that stand alone (an order drives its own), whose time has come and that no worker holds."""
         free = Q(leased_until=None) | Q(leased_until__lte=now)
-        unblocked = Q(after=None) | Q(after__status=BrokerOperation.Status.DONE)
+        status, kind = BrokerOperation.Status, BrokerOperation.Kind
+        unblocked = Q(after=None) | Q(after__status=status.DONE)
+        # Losses are limited by closing, whatever has become of the disabling.
+        unblocked |= Q(kind=kind.CLOSE_ALL, after__status__in=(status.NEEDS_REVIEW, status.REFUSED, status.CANCELLED))
         return self.open().filter(free, unblocked, order=None, next_at__lte=now).order_by("next_at", "id")
 
 

@@ -5,26 +5,35 @@ from brokers.services.connections import ConnectionTest, broker_for, read_accoun
 from brokers.services.operations import (
     SubjectReusedError,
     decide_operation,
+    request_close_position,
     request_disable_and_flatten,
     request_enable,
+    request_refund,
     request_withdrawal,
     resume_operation,
     run_operation,
 )
-from brokers.services.orders import advance_order, place_order, resume_order
+from brokers.services.orders import advance_order, cancel_order, place_order, resume_order
+from brokers.services.password_resets import ResetOutcome, ResetUnderWayError, reset_password
 
 __all__ = [
     "ConnectionTest",
+    "ResetOutcome",
+    "ResetUnderWayError",
     "SubjectReusedError",
     "advance_due_orders",
     "advance_order",
     "broker_for",
+    "cancel_order",
     "decide_operation",
     "place_order",
     "read_account",
+    "request_close_position",
     "request_disable_and_flatten",
     "request_enable",
+    "request_refund",
     "request_withdrawal",
+    "reset_password",
     "resume_operation",
     "resume_order",
     "run_due_operations",

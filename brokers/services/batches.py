@@ -11,6 +11,7 @@ from brokers.models import AccountOrder, BrokerOperation
 from brokers.services.leases import Clock, Lease, claim_operation, claim_order
 from brokers.services.operations import work_on_operation
 from brokers.services.orders import work_on_order
+from brokers.services.snapshots import Snapshots
 
 logger = logging.getLogger(__name__)
 
@@ -19,9 +20,13 @@ THREADS = 8
 
 
 def advance_due_orders(*, clock: Clock, limit: int = 200) -> int:
-    """Work on at most `limit` due orders; returns how many."""
-    waiting = AccountOrder.objects.due(clock())[:limit].count()
-    return _work(waiting, lambda: claim_order(clock=clock), lambda lease: work_on_order(lease, clock=clock))
+    """Work on at most `limit` due orders; returns how many. They share one list of accounts per unit."""
+    waiting, snapshots = AccountOrder.objects.due(clock())[:limit].count(), Snapshots()
+    return _work(
+        waiting,
+        lambda: claim_order(clock=clock),
+        lambda lease: work_on_order(lease, clock=clock, snapshots=snapshots),
+    )
 
 
 def run_due_operations(*, clock: Clock, limit: int = 200) -> int:

@@ -6,7 +6,7 @@ and then a reading decides; a *calling* operation that is found without its work
 
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
@@ -17,6 +17,7 @@ from brokers.client.base import Broker
 from brokers.client.errors import BrokerError, OutcomeUnknownError, RefusedError, TryLaterError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation
 from brokers.services.leases import Clock, Lease
+from brokers.services.snapshots import Snapshots
 from propdesk.lib.actors import system
 from propdesk.lib.transitions import transition
 
@@ -47,16 +48,19 @@ class Finding:
     verdict: Verdict
     evidence: Evidence
     reason: str = ""
+    # When the reading was begun, if that was before it was asked for.
+    begun: datetime | None = None
 
 
 @dataclass(slots=True)
 class Work:
-    """What a worker has in hand: a client, a lease and the time."""
+    """What a worker has in hand: a client, a lease, the time, and the readings of its round."""
 
     connection: BrokerConnection
     client: Broker
     lease: Lease
     clock: Clock
+    snapshots: Snapshots = field(default_factory=Snapshots)
 
     def broker(self) -> Broker:
         """The client, once the lease is sure to outlast one call. Raises `LeaseLostError`."""
@@ -72,6 +76,7 @@ class Procedure(ABC):
     most_attempts = 20
     # What an operation becomes when its call is known to have had no effect.
     when_absent = Status.INTENDED
+    absent_reason = "A reading begun after the settle time shows no effect."
 
     def baseline(self, operation: BrokerOperation, work: Work) -> Any:
         """What must be known before the call; None when nothing must. May read, and raise `BrokerError`."""
@@ -90,7 +95,7 @@ class Procedure(ABC):
         """Read whether the call had its effect. May raise `BrokerError`."""
 
     @abstractmethod
-    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+    def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         """Write down what a done operation means for our rows, in the transaction that makes it done."""
 
 
@@ -102,6 +107,17 @@ def carry_out(operation: BrokerOperation, procedure: Procedure, work: Work) -> N
         _settle(operation, procedure, work)
     if operation.status == Status.INTENDED and operation.next_at <= work.clock():
         _call(operation, procedure, work)
+
+
+def wind_up(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
+    """End an operation that nobody wants any more, without a call: what was called is settled, the rest cancelled."""
+    if operation.status == Status.CALLING:
+        _recover(operation, work)
+    if operation.status == Status.IN_DOUBT and operation.next_at <= work.clock():
+        _settle(operation, procedure, work)
+    if operation.status == Status.INTENDED:
+        now, reason = work.clock(), "Nobody wants it any more."
+        _change(operation, to=Status.CANCELLED, now=now, reason=reason, finished_at=now)
 
 
 def wait_before_retry(*, since: datetime, now: datetime) -> timedelta:
@@ -135,7 +151,8 @@ def _send(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
         evidence = procedure.send(operation, work)
     except RefusedError as exc:
         if procedure.repeatable:
-            _back(operation, now=work.clock(), reason=str(exc))
+            # It may be refused because the state is as wanted already, such as a position that is closed.
+            _settle(operation, procedure, work, said=f"{exc} ")
         else:
             _refused(operation, now=work.clock(), message=str(exc))
     except TryLaterError as exc:
@@ -183,25 +200,28 @@ def _times(procedure: Procedure, work: Work, now: datetime) -> dict[str, Any]:
     return {"started_at": now, "settle_at": ends + procedure.settle_after(work.connection)}
 
 
-def _settle(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
-    """Let a reading decide. Only one begun after `settle_at` can show that a call had no effect."""
+def _settle(operation: BrokerOperation, procedure: Procedure, work: Work, *, said: str = "") -> None:
+    """Let a reading decide. Only one begun after `settle_at` can show that a call had no effect.
+
+    `said` is what the broker said to the call.
+    """
     begun = work.clock()
     try:
         finding = procedure.look(operation, work)
     except BrokerError as exc:
         _look_again(operation, now=work.clock(), reason=str(exc))
         return
-    now = work.clock()
+    now, begun = work.clock(), finding.begun or begun
     match finding.verdict:
         case Verdict.DONE:
             _done(operation, procedure, finding.evidence, now=now)
         case Verdict.UNCLEAR:
             _review(operation, now=now, reason=finding.reason, evidence=finding.evidence)
         case Verdict.NOTHING if procedure.repeatable:
-            _back(operation, now=now, reason=finding.reason)
+            _back(operation, now=now, reason=said + finding.reason)
         case Verdict.NOTHING if operation.settle_at is not None and begun >= operation.settle_at:
-            reason = "A reading begun after the settle time shows no effect."
-            _change(operation, to=procedure.when_absent, now=now, reason=reason, evidence=finding.evidence, next_at=now)
+            reason, evidence = procedure.absent_reason, finding.evidence
+            _change(operation, to=procedure.when_absent, now=now, reason=reason, evidence=evidence, next_at=now)
         case Verdict.NOTHING:
             _look_again(operation, now=now, reason=operation.error_message)
 
@@ -220,7 +240,7 @@ def _look_again(operation: BrokerOperation, *, now: datetime, reason: str) -> No
 
 def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, *, now: datetime) -> None:
     with transaction.atomic(durable=True):
-        procedure.apply(operation, evidence)
+        procedure.apply(operation, evidence, now=now)
         _change(
             operation,
             to=Status.DONE,

@@ -3,12 +3,13 @@
 import logging
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 from django.db import transaction
 
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerOperation, TradingAccount
-from brokers.services.calls import LONGEST_WAIT, Work, carry_out
+from brokers.services.calls import LONGEST_WAIT, Work, carry_out, wind_up
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operation
 from brokers.services.procedures import procedure_of
@@ -42,10 +43,45 @@ def request_withdrawal(
 
 
 @transaction.atomic
+def request_refund(
+    *, subject: str, account: TradingAccount, amount: Decimal, comment: str, by: Actor, now: datetime
+) -> BrokerOperation:
+    """Give money back to the account it was taken from (subject such as purchase:7:refund), once per subject.
+
+    The same subject again is the same refund, or `SubjectReusedError`. It ends DONE, REFUSED or in NEEDS_REVIEW.
+    """
+    operation = _intend(
+        subject=subject, kind=Kind.DEPOSIT, account=account, amount=amount, comment=comment[:100], by=by, now=now
+    )  # fmt: skip
+    if (operation.account_id, operation.amount) != (account.pk, amount):
+        raise SubjectReusedError(f"{subject} already is a refund of {operation.amount} to {operation.account}.")
+    return operation
+
+
+@transaction.atomic
+def request_close_position(
+    *, subject: str, account: TradingAccount, position_id: int, by: Actor, now: datetime
+) -> BrokerOperation:
+    """Close one open position. It is done when the broker's list of open positions shows it no more.
+
+    The same subject again is the same closing, or `SubjectReusedError`.
+    """
+    operation = _intend(
+        subject=subject, kind=Kind.CLOSE_ONE, account=account, position_id=position_id, by=by, now=now
+    )  # fmt: skip
+    if (operation.account_id, operation.position_id) != (account.pk, position_id):
+        raise SubjectReusedError(f"{subject} already closes position {operation.position_id} of {operation.account}.")
+    return operation
+
+
+@transaction.atomic
 def request_disable_and_flatten(
     *, subject: str, account: TradingAccount, by: Actor, now: datetime
 ) -> tuple[BrokerOperation, BrokerOperation]:
-    """Take an account out of trading: disable it, then close what is open. Both count only when read back."""
+    """Take an account out of trading: disable it, then close what is open. Both count only when read back.
+
+    A disabling that ends in review does not hold the closing back; once staff resume it, all is closed again after it.
+    """
     disable = _intend(subject=subject, kind=Kind.DISABLE, account=account, by=by, now=now)
     close_all = _intend(subject=subject, kind=Kind.CLOSE_ALL, account=account, after=disable, by=by, now=now)
     return disable, close_all
@@ -80,14 +116,17 @@ def work_on_operation(lease: Lease, *, clock: Clock) -> None:
         lease.release(next_at=clock() + LONGEST_WAIT)
         return
     try:
-        carry_out(operation, procedure_of(operation), Work(operation.connection, client, lease, clock))
+        work = Work(operation.connection, client, lease, clock)
+        # A password is set by the one who is waiting for it, or not at all.
+        go_on = wind_up if operation.kind == Kind.RESET_PASSWORD else carry_out
+        go_on(operation, procedure_of(operation), work)
     except LeaseLostError:
         return
     except IllegalTransition as exc:
         # Staff, or the owner, decided about it while we worked on it: theirs is the word that counts.
         logger.warning("Work on operation %s stopped: %s", operation.pk, exc)
     lease.release(next_at=operation.next_at)
-    if operation.status == Status.DONE:
+    if operation.status not in {Status.INTENDED, Status.CALLING, Status.IN_DOUBT}:
         for follower_id in operation.followers.order_by("id").values_list("pk", flat=True):
             run_operation(operation_id=follower_id, clock=clock)
 
@@ -102,7 +141,19 @@ def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime
     )
     if operation.order_id is None:
         nudge("brokers.run_operation", operation.pk)
+    if operation.kind == Kind.DISABLE:
+        _close_again(operation, by=by, now=now)
     return operation
+
+
+def _close_again(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
+    """What was closed while the account could still trade may have been opened again."""
+    closed = disable.followers.filter(kind=Kind.CLOSE_ALL).order_by("generation").last()
+    if closed is not None and closed.status == Status.DONE and closed.account is not None:
+        _intend(
+            subject=closed.subject, kind=Kind.CLOSE_ALL, account=closed.account, generation=closed.generation + 1,
+            after=disable, by=by, now=now,
+        )  # fmt: skip
 
 
 @transaction.atomic
@@ -118,7 +169,7 @@ def decide_operation(*, operation_id: int, happened: bool, reason: str, by: Acto
     if operation.status != Status.NEEDS_REVIEW:
         raise IllegalTransition(operation, operation.status, Status.DONE if happened else Status.REFUSED)
     if happened:
-        procedure_of(operation).apply(operation, {})
+        procedure_of(operation).apply(operation, {}, now=now)
         transition(operation, to=Status.DONE, by=by, now=now, reason=reason, finished_at=now, review_reason="")
     else:
         transition(
@@ -130,16 +181,16 @@ def decide_operation(*, operation_id: int, happened: bool, reason: str, by: Acto
 
 def _intend(
     *, subject: str, kind: BrokerOperation.Kind, account: TradingAccount, by: Actor, now: datetime,
-    after: BrokerOperation | None = None, amount: Decimal | None = None, comment: str = "",
+    after: BrokerOperation | None = None, generation: int = 1, comment: str = "", **values: Any,
 ) -> BrokerOperation:  # fmt: skip
     """The operation of that subject and kind, written down now unless it was before."""
     operation, is_new = BrokerOperation.objects.get_or_create(
         subject=subject,
         kind=kind,
-        generation=1,
+        generation=generation,
         defaults={
-            "connection_id": account.connection_id, "account": account, "after": after, "amount": amount,
-            "comment": comment, "next_at": now, "created_at": now, "updated_at": now,
+            "connection_id": account.connection_id, "account": account, "after": after, "comment": comment,
+            "next_at": now, "created_at": now, "updated_at": now, **values,
         },
     )  # fmt: skip
     if is_new:

@@ -44,7 +44,14 @@ class Review:
     reason: str
 
 
-Outcome = Wait | Failed | Review
+@dataclass(frozen=True, slots=True)
+class Cancelled:
+    """Its owner does not want it any more, and nothing of it is left under way."""
+
+    reason: str
+
+
+Outcome = Wait | Failed | Review | Cancelled
 Step = Callable[[AccountOrder, Work], Outcome | None]
 
 
@@ -118,7 +125,7 @@ def record_orphans(order: AccountOrder, work: Work) -> Outcome | None:
     markers = set(order.operations.filter(kind=Kind.CREATE).values_list("marker", flat=True))
     adopted = account_of(order)
     try:
-        accounts = sound_accounts(work, unit=order.group.unit)
+        accounts = sound_accounts(work, unit=order.group.unit, not_before=ends).accounts
     except BrokerError as exc:
         return _no_data(order, work, exc)
     for login, row in accounts.items():
@@ -140,7 +147,10 @@ def _record_orphan(order: AccountOrder, *, login: int, marker: str, is_enabled: 
 
 
 def _quarantine_ends(order: AccountOrder, work: Work) -> datetime:
-    doubtful = order.operations.filter(was_in_doubt=True).exclude(kind__in=(Kind.ENABLE, Kind.DISABLE))
+    doubtful = order.operations.filter(was_in_doubt=True)
+    if order.cancel_asked_at is None:
+        # Enabling late what is to be enabled anyway does no harm.
+        doubtful = doubtful.exclude(kind=Kind.ENABLE)
     last: datetime | None = doubtful.aggregate(last=Max("started_at"))["last"]
     length = timedelta(seconds=work.connection.deadline_seconds + work.connection.quarantine_seconds)
     return (last or order.created_at) + length

@@ -6,18 +6,21 @@ are found: extra accounts are recorded and disabled, extra money is taken out ag
 """
 
 import logging
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
 
 from brokers.client.errors import BrokerError
-from brokers.models import AccountGroup, AccountOrder, BrokerOperation
+from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services.calls import BROKERS, LONGEST_WAIT, Work
+from brokers.services.cancelling import wind_up_order
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_order
 from brokers.services.operations import request_disable_and_flatten, resume_operation
-from brokers.services.order_steps import STEPS, Failed, Outcome, Review, Wait, account_of, record_orphans
+from brokers.services.order_steps import STEPS, Cancelled, Failed, Outcome, Review, Wait, account_of, record_orphans
+from brokers.services.snapshots import Snapshots
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge
 from propdesk.lib.transitions import IllegalTransition, record, transition
@@ -70,24 +73,25 @@ def advance_order(*, order_id: int, clock: Clock) -> AccountOrder:
     return AccountOrder.objects.select_related("account").get(pk=order_id)
 
 
-def work_on_order(lease: Lease, *, clock: Clock) -> None:
-    """Work on a leased order."""
+def work_on_order(lease: Lease, *, clock: Clock, snapshots: Snapshots | None = None) -> None:
+    """Work on a leased order. `snapshots` are the readings of the round, shared by its orders."""
     order = lease.row
     assert isinstance(order, AccountOrder)  # noqa: S101  (what was claimed)
-    if order.status == Status.REQUESTED:
-        transition(order, to=Status.OPENING, by=BROKERS, now=clock())
     try:
+        if order.status == Status.REQUESTED:
+            transition(order, to=Status.OPENING, by=BROKERS, now=clock())
         client = broker_for(order.group.connection)
-    except BrokerError:
+    except (BrokerError, IllegalTransition):
+        # The broker must not be called, or the order was cancelled this moment.
         lease.release(next_at=clock() + LONGEST_WAIT)
         return
     try:
-        work = Work(order.group.connection, client, lease, clock)
-        outcome = _run_steps(order, work)
+        work = Work(order.group.connection, client, lease, clock, snapshots or Snapshots())
+        outcome = wind_up_order(order, work) if order.cancel_asked_at else _run_steps(order, work)
         if isinstance(outcome, Failed):
             outcome = _before_failing(order, work) or outcome
         if not isinstance(outcome, Wait):
-            _conclude(order, outcome, now=clock())
+            outcome = _conclude(order, outcome, now=clock())
     except LeaseLostError:
         return
     except IllegalTransition as exc:
@@ -100,10 +104,17 @@ def work_on_order(lease: Lease, *, clock: Clock) -> None:
 def _run_steps(order: AccountOrder, work: Work) -> Outcome | None:
     """What stopped the order; None when every step is done."""
     for step in STEPS:
+        if _is_cancelled(order):
+            return Wait(work.clock())
         outcome = step(order, work)
         if outcome is not None:
             return outcome
     return None
+
+
+def _is_cancelled(order: AccountOrder) -> bool:
+    """Whether its owner has asked for that since the order was claimed."""
+    return AccountOrder.objects.filter(pk=order.pk, cancel_asked_at__isnull=False).exists()
 
 
 def _before_failing(order: AccountOrder, work: Work) -> Outcome | None:
@@ -111,27 +122,70 @@ def _before_failing(order: AccountOrder, work: Work) -> Outcome | None:
     return record_orphans(order, work) if order.was_in_doubt else None
 
 
-def _conclude(order: AccountOrder, outcome: Failed | Review | None, *, now: datetime) -> None:
+def _conclude(order: AccountOrder, outcome: Failed | Review | Cancelled | None, *, now: datetime) -> Wait | None:
+    """Write down how the order ends. An order that was cancelled at the last moment does not become ready."""
     account = account_of(order)
     with transaction.atomic(durable=True):
+        AccountOrder.objects.select_for_update().get(pk=order.pk)
         match outcome:
+            case None if _is_cancelled(order):
+                return Wait(now)
             case None:
                 transition(order, to=Status.READY, by=BROKERS, now=now, account=account, ready_at=now)
             case Failed(reason):
                 transition(order, to=Status.FAILED, by=BROKERS, now=now, reason=reason, failure_reason=reason[:100])
-                if account is not None:
-                    request_disable_and_flatten(subject=f"order:{order.pk}", account=account, by=BROKERS, now=now)
+                _take_out(order, account, now=now)
+            case Cancelled(reason):
+                transition(order, to=Status.CANCELLED, by=BROKERS, now=now, reason=reason)
+                _take_out(order, account, now=now)
             case Review(reason):
                 logger.warning("Account order %s needs review: %s", order, reason)
                 transition(order, to=Status.NEEDS_REVIEW, by=BROKERS, now=now, reason=reason, review_reason=reason)
+    return None
+
+
+def _take_out(order: AccountOrder, account: TradingAccount | None, *, now: datetime) -> None:
+    if account is not None:
+        request_disable_and_flatten(subject=f"order:{order.pk}", account=account, by=BROKERS, now=now)
+
+
+@transaction.atomic
+def cancel_order(*, order_id: int, reason: str, by: Actor, now: datetime) -> AccountOrder:
+    """Ask for an order to be cancelled, whatever has become of it. It ends CANCELLED, or is so when this returns.
+
+    What has begun is settled first; an account that was opened ends disabled and flat, also if it was about to be
+    enabled. One that has failed stays so. Raises `IllegalTransition` when it is ready: then `account` is its owner's,
+    to be taken out with `request_disable_and_flatten`.
+    """
+    order = AccountOrder.objects.select_for_update().get(pk=order_id)
+    if order.status in {Status.FAILED, Status.CANCELLED}:
+        return order
+    if order.status == Status.READY:
+        raise IllegalTransition(order, order.status, Status.CANCELLED)
+    order.cancel_asked_at, order.cancel_reason, order.next_at, order.updated_at = now, reason[:100], now, now
+    order.save(update_fields=["cancel_asked_at", "cancel_reason", "next_at", "updated_at"])
+    if not order.operations.exists():
+        transition(order, to=Status.CANCELLED, by=by, now=now, reason=reason)
+        return order
+    if order.status == Status.NEEDS_REVIEW:
+        _resume(order, kinds=(BrokerOperation.Kind.CREATE,), reason=reason, by=by, now=now)
+    else:
+        record(order, source=order.status, by=by, reason=f"Asked to cancel: {reason}", now=now)
+    nudge("brokers.advance_order", order.pk)
+    return order
 
 
 @transaction.atomic
 def resume_order(*, order_id: int, reason: str, by: Actor, now: datetime) -> AccountOrder:
     """Let the machine go on with an order in review; its operations in review are resumed with it."""
     order = AccountOrder.objects.select_for_update().get(pk=order_id)
-    transition(order, to=Status.OPENING, by=by, now=now, reason=reason, next_at=now, resumed_at=now, review_reason="")
-    for operation in order.operations.filter(status=BrokerOperation.Status.NEEDS_REVIEW).order_by("id"):
-        resume_operation(operation_id=operation.pk, reason=reason, by=by, now=now)
+    _resume(order, kinds=BrokerOperation.Kind.values, reason=reason, by=by, now=now)
     nudge("brokers.advance_order", order.pk)
     return order
+
+
+def _resume(order: AccountOrder, *, kinds: Sequence[str], reason: str, by: Actor, now: datetime) -> None:
+    transition(order, to=Status.OPENING, by=by, now=now, reason=reason, next_at=now, resumed_at=now, review_reason="")
+    in_review = order.operations.filter(status=BrokerOperation.Status.NEEDS_REVIEW, kind__in=kinds)
+    for operation in in_review.order_by("id"):
+        resume_operation(operation_id=operation.pk, reason=reason, by=by, now=now)

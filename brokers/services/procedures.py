@@ -1,6 +1,6 @@
 """How each kind of operation is called, and how a reading tells whether it happened."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +8,9 @@ from brokers.client.base import AccountDetails, Broker, NewAccount, Transfer
 from brokers.client.errors import NoDataError, OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
+from brokers.services.ledger import record_move
 from brokers.services.passwords import new_password
+from brokers.services.snapshots import Snapshot
 from propdesk.lib.money import as_text
 
 Kind = BrokerOperation.Kind
@@ -42,13 +44,18 @@ class Creation(Procedure):
 
     def look(self, operation: BrokerOperation, work: Work) -> Finding:
         order = _order(operation)
-        accounts = sound_accounts(work, unit=order.group.unit)
-        marked = sorted(login for login, row in accounts.items() if row.email.lower() == operation.marker.lower())
+        not_before, now = operation.started_at, work.clock()
+        if operation.settle_at is not None and operation.settle_at <= now:
+            not_before = operation.settle_at
+        snapshot = sound_accounts(work, unit=order.group.unit, not_before=not_before)
+        wanted, accounts = operation.marker.lower(), snapshot.accounts
+        marked = sorted(login for login, row in accounts.items() if row.email.lower() == wanted)
         if not marked:
-            return Finding(Verdict.NOTHING, {"accounts_read": len(accounts), "with_marker": 0})
+            evidence = {"accounts_read": len(accounts), "with_marker": 0}
+            return Finding(Verdict.NOTHING, evidence, begun=snapshot.begun)
         return Finding(Verdict.DONE, {"login": marked[0], "from": "lookup", "with_marker": len(marked)})
 
-    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+    def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         order = _order(operation)
         account, _ = TradingAccount.objects.get_or_create(
             connection_id=operation.connection_id,
@@ -87,9 +94,10 @@ class MoneyMove(Procedure):
         reason = f"{count} new transfers moved {as_text(moved)}, where {as_text(ours)} or nothing was expected."
         return Finding(Verdict.UNCLEAR, evidence, reason)
 
-    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+    def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         if operation.kind == Kind.DEPOSIT:
             TradingAccount.objects.filter(operations=operation).update(is_funded=True)
+        record_move(operation, now=now)
 
     def _transfers(self, operation: BrokerOperation, work: Work) -> list[Transfer]:
         account = _account(operation)
@@ -126,7 +134,7 @@ class Switch(Procedure):
             verdict, evidence, "" if verdict is Verdict.DONE else f"The account reads enabled={details.is_enabled}."
         )
 
-    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+    def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         TradingAccount.objects.filter(operations=operation).update(is_enabled=evidence["enabled"])
 
 
@@ -150,8 +158,54 @@ class Flattening(Procedure):
             Verdict.NOTHING, evidence, f"Positions are still open: margin {stats.margin}, equity {stats.equity}."
         )
 
-    def apply(self, operation: BrokerOperation, evidence: Evidence) -> None:
+    def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         """Our row keeps the figures that the monitor reads; there is nothing to add."""
+
+
+class ClosingOne(Procedure):
+    """Close one position, and read that it is open no more."""
+
+    repeatable = True
+
+    def send(self, operation: BrokerOperation, work: Work) -> Evidence:
+        account, position_id = _account(operation), _position_id(operation)
+        work.broker().close_position(unit=account.group.unit, login=account.login, position_id=position_id)
+        return {}
+
+    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+        account, position_id = _account(operation), _position_id(operation)
+        positions = work.broker().opened_positions(unit=account.group.unit)
+        mine = {each.position_id for each in positions if each.login == account.login}
+        evidence = {"position": position_id, "open": position_id in mine, "others_open": len(mine - {position_id})}
+        if position_id in mine:
+            return Finding(Verdict.NOTHING, evidence, f"Position {position_id} is still open.")
+        return Finding(Verdict.DONE, evidence)
+
+    def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
+        """Our rows keep no positions."""
+
+
+class PasswordReset(Procedure):
+    """Set a new password, which lives in this object alone. Nothing can be read back: a reset in doubt is given up once
+    its effect can no longer appear, and the next one makes up for it."""
+
+    most_attempts = 1
+    when_absent = BrokerOperation.Status.CANCELLED
+    absent_reason = "Nothing shows whether the password was set, and nobody knows it: reset it again."
+
+    def __init__(self) -> None:
+        self.password = new_password()
+
+    def send(self, operation: BrokerOperation, work: Work) -> Evidence:
+        account = _account(operation)
+        work.broker().reset_password(unit=account.group.unit, login=account.login, password=self.password)
+        return {"from": "reply"}
+
+    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+        return Finding(Verdict.NOTHING, {})
+
+    def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
+        """The password is nobody's but the caller's."""
 
 
 def procedure_of(operation: BrokerOperation) -> Procedure:
@@ -164,10 +218,25 @@ def procedure_of(operation: BrokerOperation) -> Procedure:
             return Switch()
         case Kind.CLOSE_ALL:
             return Flattening()
+        case Kind.CLOSE_ONE:
+            return ClosingOne()
+        case Kind.RESET_PASSWORD:
+            return PasswordReset()
 
 
-def sound_accounts(work: Work, *, unit: int) -> dict[int, AccountDetails]:
-    """Every account of the unit. Raises `NoDataError` when too many of those that we know are missing."""
+def sound_accounts(work: Work, *, unit: int, not_before: datetime | None = None) -> Snapshot:
+    """Every account of the unit, from a reading begun at or after `not_before` (or now), shared within the round.
+
+    Raises `NoDataError` when too many of the accounts that we know are missing.
+    """
+    return work.snapshots.get(
+        (work.connection.pk, unit), not_before=not_before or work.clock(), clock=work.clock,
+        fetch=lambda: _read_soundly(work, unit=unit),
+    )  # fmt: skip
+
+
+def _read_soundly(work: Work, *, unit: int) -> dict[int, AccountDetails]:
+    # Asked for before the reading, which cannot show what was opened after it.
     known = set(
         TradingAccount.objects.filter(connection=work.connection, group__unit=unit).values_list("login", flat=True)
     )
@@ -200,3 +269,9 @@ def _account(operation: BrokerOperation) -> TradingAccount:
     if operation.account is None:
         raise ValueError(f"{operation} names no account.")
     return operation.account
+
+
+def _position_id(operation: BrokerOperation) -> int:
+    if operation.position_id is None:
+        raise ValueError(f"{operation} names no position.")
+    return operation.position_id
