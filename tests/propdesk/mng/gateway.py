@@ -75,10 +75,11 @@ class Client:
 
 
 @contextmanager
-def running_gateway(*arguments: str) -> Iterator[Gateway]:
-    """`manage.py mngserver` on a free port, with the rows that this test has committed."""
+def running_gateway(*arguments: str, **variables: str) -> Iterator[Gateway]:
+    """`manage.py mngserver` on a free port, with the rows the test has committed; without a rate limit."""
     database = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}").geturl()
     environment = {**os.environ, "DATABASE_URL": database, "FIELD_KEYS": ",".join(settings.FIELD_KEYS)}
+    environment |= {"RATE_LIMIT_PER_SECOND": "0", **variables}
     command = [sys.executable, str(ROOT / "manage.py"), "mngserver", "--port", "0", *arguments]
     with subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True) as process:
         try:

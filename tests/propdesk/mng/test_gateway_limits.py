@@ -183,7 +183,8 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def encrypted(django_db_setup: None, certificate: Path) -> Iterator[Gateway]:
-    with running_gateway("--tls-certificate", str(certificate)) as gateway:
+    limits = {"RATE_LIMIT_PER_SECOND": "0.1", "RATE_LIMIT_BURST": "60"}
+    with running_gateway("--tls-certificate", str(certificate), **limits) as gateway:
         yield gateway
 
 
@@ -193,6 +194,17 @@ def test_over_tls_commands_are_answered(encrypted: Gateway, certificate: Path, s
         client.send(*(table(secret, str(number)) for number in range(50)), b"x" * (MAX_BODY + 1))
         answers = [client.receive() for _ in range(51)]
     assert sorted(answer["status"] for answer in answers) == [200] * 50 + [413]
+
+
+def test_a_token_that_asks_too_often_is_told_so(encrypted: Gateway, certificate: Path, secret: str):
+    with encrypted.connect(ssl.create_default_context(cafile=certificate)) as client:
+        client.send(*(table(secret, str(number)) for number in range(80)))
+        answers = [client.receive() for _ in range(80)]
+    refused = [answer for answer in answers if answer["status"] != 200]
+    assert {answer["error"] for answer in refused} == {"TOO_MANY_REQUESTS"}
+    # One more every ten seconds, should this take so long.
+    assert 16 <= len(refused) <= 20
+    assert len({answer["extID"] for answer in answers}) == 80
 
 
 def test_over_tls_a_client_that_does_not_trust_us_leaves_and_others_are_served(
