@@ -38,6 +38,10 @@ class Migration(migrations.Migration):
                 ("start_balance", propdesk.lib.money.MoneyField(decimal_places=8, max_digits=24)),
                 ("start_transfers", models.PositiveIntegerField(help_text="How many transfers there were then.")),
                 ("checked_at", models.DateTimeField()),
+                (
+                    "examined_at",
+                    models.DateTimeField(help_text="When every transfer and trade since `since` was last read."),
+                ),
                 ("balance", propdesk.lib.money.MoneyField(decimal_places=8, help_text="At checked_at.", max_digits=24)),
                 (
                     "gap",

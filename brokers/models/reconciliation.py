@@ -59,6 +59,7 @@ class BalanceCheck(models.Model):
     start_balance = MoneyField()
     start_transfers = models.PositiveIntegerField(help_text="How many transfers there were then.")
     checked_at = models.DateTimeField()
+    examined_at = models.DateTimeField(help_text="When every transfer and trade since `since` was last read.")
     balance = MoneyField(help_text="At checked_at.")
     gap = MoneyField(help_text="The balance less all that explains it.")
 
