@@ -24,6 +24,8 @@ def ensure_admin(previous: dict[str, Any]) -> dict[str, str]:
         password = secrets.token_urlsafe(12)
         user.set_password(password)
         user.save(update_fields=["password"])
+    # So that the name and the password also open the API.
+    grant_session(user=user, session=Session.ADMIN)
     return {"username": "admin", "password": password}
 
 
