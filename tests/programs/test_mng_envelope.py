@@ -58,7 +58,7 @@ def test_a_token_may_be_in_the_document(mng: Mng) -> None:
 def test_without_a_good_token_nothing_is_answered(mng: Mng, header: str) -> None:
     response = mng.post({"command": "MngGetPropProgram", "extID": "x", "data": {"id": 1}}, HTTP_AUTHORIZATION=header)
 
-    assert error(response)[:2] == (401, "UNAUTHORIZED")
+    assert error(response) == (401, "UNAUTHORIZED", "x")
     assert response["WWW-Authenticate"] == "Bearer"
 
 

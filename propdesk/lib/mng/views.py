@@ -7,7 +7,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from propdesk.lib.access.models import ApiToken
-from propdesk.lib.mng.envelope import dispatch, failure
+from propdesk.lib.mng.envelope import dispatch, ext_id_of, failure
 from propdesk.lib.mng.errors import coded
 from propdesk.lib.mng.renderers import json_response
 from propdesk.lib.times import utc_now
@@ -48,5 +48,12 @@ class MngView(APIView):
 
     def handle_exception(self, exc: Exception) -> Response:
         """What fails before the document is read (token, JSON, size) is answered in the envelope too."""
-        answer = failure(coded(exc))
+        answer = failure(coded(exc), self._ext_id())
         return Response(answer.body, status=answer.status, headers=answer.headers)
+
+    def _ext_id(self) -> str:
+        """The caller's own id, where the document can be read in spite of what failed."""
+        try:
+            return ext_id_of(self.request.data)
+        except Exception:  # noqa: BLE001  (the request has failed already, and is answered for that)
+            return ""
