@@ -1,16 +1,17 @@
 """Frozen terms and deletions: what was sold, word for word, and what was removed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
+from programs.admin.differences import Differences
 from programs.models import DeletionRecord, Program, ProgramVersion
-from programs.services import all_phase_terms
-from programs.terms import sentences
+from programs.terms import differences, phase_sentences, summary
 from propdesk.lib.admin import (
     DateRangeFilter,
     Facts,
@@ -24,20 +25,24 @@ from propdesk.lib.admin import (
     link_column,
     link_to,
     list_of,
+    page_of,
 )
 from propdesk.lib.money import as_text
 
+MOST_VERSIONS = 20
+RUNNING = (0, 1)  # challenges that are not over, by the numbers of seed 000; challenges are an app above
 
-def phase_sentences(version: ProgramVersion) -> list[tuple[str, list[str]]]:
+
+def told(version: ProgramVersion) -> list[tuple[str, list[str]]]:
     """The rules of every phase in plain words."""
-    currency = version.terms["program"]["price_currency"]
-    return [
-        (
-            f"{phase.phase_index}. {phase.name}: {as_text(phase.initial_balance, currency)} in {phase.account_group}",
-            sentences(phase.rules, phase.initial_balance, currency),
-        )
-        for phase in all_phase_terms(version)
-    ]
+    program = version.terms["program"]
+    return [(_heading(phase, program["price_currency"]), phase_sentences(phase, program))
+            for phase in version.terms["phases"]]  # fmt: skip
+
+
+def _heading(phase: Mapping[str, Any], currency: str) -> str:
+    balance = as_text(Decimal(phase["initial_balance"]), currency)
+    return f"{phase['phase_index']}. {phase['name']}: {balance} in {phase['account_group']}"
 
 
 def terms_panel(program: Program) -> Sentences:
@@ -46,30 +51,46 @@ def terms_panel(program: Program) -> Sentences:
     return Sentences(
         title="Terms in plain language",
         note=f"Version {version.number}, as sold now." if version else "",
-        groups=phase_sentences(version) if version else [],
+        groups=told(version) if version else [],
     )
 
 
 def versions_panel(program: Program) -> Table:
     """Every version of the terms; a running challenge keeps the one that was bought."""
-    versions = program.versions.annotate(sold=count_of(ProgramVersion, "purchases")).order_by("-number")[:20]
+    counted = program.versions.annotate(
+        sold=count_of(ProgramVersion, "purchases"), running=count_of(ProgramVersion, "challenges", status__in=RUNNING)
+    )
+    versions = list(counted.order_by("-number")[: MOST_VERSIONS + 1])
+    before: dict[int, ProgramVersion] = {version.number + 1: version for version in versions}
     return Table(
         title="Versions of the terms",
         note="A running challenge keeps the version that was bought.",
         more=list_of(ProgramVersion, program__id__exact=program.pk),
-        columns=("Version", "Saved", "By", "Purchases", "SHA-256"),
+        columns=("Version", "Saved", "By", "Changed", "Purchases", "Running", "SHA-256"),
         rows=[
             (
                 link_to(version, f"Version {version.number}"),
                 version.created_at,
                 version.author,
+                _wrapped(_changed(before.get(version.number), version)),
                 version.sold,
+                version.running,
                 _short(version),
             )
-            for version in versions
+            for version in versions[:MOST_VERSIONS]
         ],
         empty="The first save writes the first version.",
     )
+
+
+def _changed(before: ProgramVersion | None, version: ProgramVersion) -> str:
+    if before is None:
+        return "first version" if version.number == 1 else ""
+    return summary(differences(before.terms, version.terms)) or "nothing that customers see"
+
+
+def _wrapped(text: str) -> str:
+    return format_html('<span class="pd-wrap">{}</span>', text)
 
 
 def _short(version: ProgramVersion) -> str:
@@ -112,8 +133,28 @@ class ProgramVersionAdmin(ViewOnlyAdmin[ProgramVersion]):
         ]
         return [
             Facts(title="Version", facts=facts),
-            Sentences(title="Terms in plain language", groups=phase_sentences(row)),
+            *_difference(row, request.GET.get("against", "")),
+            Sentences(title="Terms in plain language", groups=told(row)),
         ]
+
+
+def _difference(version: ProgramVersion, against: str) -> list[Panel]:
+    """What this version changed: against the one before it, or against the version with the number `against`."""
+    others = ProgramVersion.objects.filter(program=version.program_id).exclude(pk=version.pk)
+    number = int(against) if against.isdecimal() and len(against) < 10 else version.number - 1
+    other = others.filter(number=number).first()
+    if other is None:
+        return []
+    numbers = others.order_by("-number").values_list("number", flat=True)[:MOST_VERSIONS]
+    choices = [(page_of(version) + f"?against={choice}", choice) for choice in numbers if choice != number]
+    links = format_html_join(", ", '<a class="pd-link" href="{}">version {}</a>', choices)
+    return [
+        Differences(
+            title=f"What changed since version {other.number}",
+            note=format_html("Compare with {}.", links) if choices else "",
+            sections=differences(other.terms, version.terms),
+        )
+    ]
 
 
 @admin.register(DeletionRecord)

@@ -3,6 +3,7 @@ from typing import Any
 from django.http import HttpRequest
 
 from programs.admin.forms import PhaseForm, PhaseFormSet
+from programs.admin.starting import start_of
 from programs.models import Phase, Program
 from propdesk.lib.admin import StackedInline
 
@@ -52,4 +53,7 @@ class PhaseInline(StackedInline[Phase, Program]):
     def get_formset(self, request: HttpRequest, obj: Program | None = None, **kwargs: Any) -> Any:
         formset: Any = super().get_formset(request, obj, **kwargs)
         formset.refusal = getattr(request, "refusal", ())
+        start = None if obj else start_of(request)
+        if start:
+            formset.extra = len(start.phases) - formset.min_num
         return formset

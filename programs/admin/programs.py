@@ -2,28 +2,28 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.urls import reverse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import get_object_or_404
+from django.urls import URLPattern, path, reverse
 
+from programs.admin.deleting import deletion_page
+from programs.admin.exchange import export_page, import_page
 from programs.admin.forms import PhaseFormSet, ProgramForm
 from programs.admin.history import terms_panel, versions_panel
 from programs.admin.phases import PhaseInline
+from programs.admin.review import NothingChangedError, UnconfirmedError, lead, review_page, review_panels
+from programs.admin.starting import address, start_of, starts_panel, templates_page
 from programs.models import Program
-from programs.services import (
-    OperationsInFlightError,
-    StaleProgramError,
-    delete_program,
-    preview_deletion,
-    save_program,
-    set_status,
-)
+from programs.services import StaleProgramError, rehearse_program, save_program, set_status
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import (
     Button,
     ChoicesFilter,
     Colour,
     DateRangeFilter,
+    Link,
     ModelAdmin,
     Panel,
     count_of,
@@ -50,6 +50,10 @@ def _becomes(status: Program.Status, done: str) -> Callable[[Program, Actor, str
         return f"{program} is {done}."
 
     return run
+
+
+def _page(name: str, *args: int) -> str:
+    return reverse(f"admin:programs_program_{name}", args=args)
 
 
 BUTTONS = (
@@ -124,9 +128,23 @@ class ProgramAdmin(ModelAdmin[Program]):
         form.refusal = getattr(request, "refusal", ())
         return form
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        start = start_of(request)
+        return dict(start.program) if start else {}
+
     def get_formset_kwargs(self, request: HttpRequest, obj: Program, inline: Any, prefix: str) -> dict[str, Any]:
         kwargs = super().get_formset_kwargs(request, obj, inline, prefix)
-        return {**kwargs, "save_as_new": True} if "data" in kwargs else kwargs
+        if "data" in kwargs:
+            return {**kwargs, "save_as_new": True}
+        start = None if obj.pk else start_of(request)
+        return {**kwargs, "initial": start.phases} if start else kwargs
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
+    ) -> HttpResponse:
+        if not context.get("original") and request.method == "GET" and start_of(request) is None:
+            context["panels_above"] = [starts_panel(_page("add"), _page("import"))]
+        return super().render_change_form(request, context, *args, **kwargs)
 
     def changeform_view(
         self,
@@ -135,9 +153,19 @@ class ProgramAdmin(ModelAdmin[Program]):
         form_url: str = "",
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
-        """The page. What the service refuses is undone, and shown at its field in a second pass over the same input."""
+        """The page. What the service refuses is undone, and shown at its field in a second pass over the same input.
+
+        What it would take is undone too, and shown as a dry run, until staff confirm what they saw.
+        """
         try:
-            return super().changeform_view(request, object_id, form_url, extra_context)
+            if "_edit" not in request.POST:
+                return super().changeform_view(request, object_id, form_url, extra_context)
+            problems: Sequence[Problem] = (Problem("", "Nothing has been saved yet. These are your changes."),)
+        except UnconfirmedError as pending:
+            return self._review(request, object_id, pending)
+        except NothingChangedError:
+            self.message_user(request, "Nothing was changed, so nothing was saved.", messages.INFO)
+            return HttpResponseRedirect(request.get_full_path())
         except InvalidDataError as refusal:
             problems = refusal.problems
         except StaleProgramError:
@@ -146,21 +174,39 @@ class ProgramAdmin(ModelAdmin[Program]):
         request.refusal = problems  # type: ignore[attr-defined]
         return super().changeform_view(request, object_id, form_url, extra_context)
 
+    def _review(self, request: HttpRequest, object_id: str | None, pending: UnconfirmedError) -> HttpResponse:
+        program = self._program(request, object_id) if object_id else None
+        return review_page(
+            request,
+            self.admin_site,
+            title=f"Save {program}: dry run" if program else "Add a program: dry run",
+            lead=lead(pending.rehearsal, program),
+            warning="What you confirmed has changed since. Look at it again." if pending.again else "",
+            panels=review_panels(pending.rehearsal, program, utc_now()),
+            fingerprint=pending.rehearsal.fingerprint,
+        )
+
     def save_model(self, request: HttpRequest, obj: Program, form: Any, change: bool) -> None:
         """Nothing yet: the program is saved together with its phases."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Sequence[Any], change: bool) -> None:
+        """Save the whole program, if this very change was confirmed on the page of the dry run."""
         phases: PhaseFormSet = formsets[0]
         phases.save(commit=False)
         steps = [phase.input(index) for index, phase in enumerate(phases.in_order(), start=1)]
-        saved = save_program(
-            data={**form.input(), "steps": steps},
-            by=Actor.of(request.user),
-            now=utc_now(),
-            program_id=form.instance.pk,
-            version=form.cleaned_data.get("read_version") if change else None,
-        )
-        form.instance.pk = saved.pk
+        save = {
+            "data": {**form.input(), "steps": steps},
+            "by": Actor.of(request.user),
+            "now": utc_now(),
+            "program_id": form.instance.pk,
+            "version": form.cleaned_data.get("read_version") if change else None,
+        }
+        rehearsal, confirmed = rehearse_program(**save), request.POST.get("confirmed", "")
+        if rehearsal.changes_nothing:
+            raise NothingChangedError
+        if confirmed != rehearsal.fingerprint:
+            raise UnconfirmedError(rehearsal, again=bool(confirmed))
+        form.instance.pk = save_program(**save).pk
 
     def construct_change_message(self, request: HttpRequest, form: Any, formsets: Any, add: bool = False) -> Any:
         number = form.instance.versions.order_by("-number").values_list("number", flat=True).first()
@@ -169,25 +215,61 @@ class ProgramAdmin(ModelAdmin[Program]):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        refusal = "Say why the program is deleted."
-        if request.method != "POST" or request.POST.get("reason", "").strip():
-            try:
-                return super().delete_view(request, object_id, extra_context)
-            except OperationsInFlightError as error:
-                refusal = str(error)
-        self.message_user(request, refusal, messages.ERROR)
-        return HttpResponseRedirect(reverse("admin:programs_program_delete", args=[object_id]))
+        program = self._program(request, object_id)
+        if not self.has_delete_permission(request, program):
+            raise PermissionDenied
+        return deletion_page(self, request, program)
 
-    def delete_model(self, request: HttpRequest, obj: Program) -> None:
-        reason = request.POST["reason"].strip()
-        delete_program(program_id=obj.pk, by=Actor.of(request.user), now=utc_now(), reason=reason)
+    def get_urls(self) -> list[URLPattern]:
+        pages: tuple[tuple[str, str, Callable[..., HttpResponse]], ...] = (
+            ("templates/", "templates", self.templates_view),
+            ("import/", "import", self.import_view),
+            ("export/", "export", self.export_view),
+            ("<int:program_id>/import/", "import_into", self.import_view),
+            ("<int:program_id>/export/", "export_one", self.export_view),
+        )
+        ours = [
+            path(route, self.admin_site.admin_view(view), name=f"programs_program_{name}")
+            for route, name, view in pages
+        ]
+        return [*ours, *super().get_urls()]
 
-    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
-        """What the confirmation page counts. The service removes it; money and broker records stay."""
-        (program,) = objs
-        preview = preview_deletion(program_id=program.pk)
-        counts = {kind.replace("_", " "): total for kind, total in preview.counters.items() if total}
-        return [str(program)], counts, set(), []
+    def templates_view(self, request: HttpRequest) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        return templates_page(request, self.admin_site)
+
+    def import_view(self, request: HttpRequest, program_id: int | None = None) -> HttpResponse:
+        target = None if program_id is None else self._program(request, str(program_id))
+        if not (self.has_change_permission(request, target) if target else self.has_add_permission(request)):
+            raise PermissionDenied
+        return import_page(request, self.admin_site, target)
+
+    def export_view(self, request: HttpRequest, program_id: int | None = None) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        rows = Program.objects.prefetch_related("phases__account_group")
+        if program_id is None:
+            return export_page(list(rows), "programs.json")
+        return export_page([get_object_or_404(rows, pk=program_id)], f"program-{program_id}.json")
+
+    def links(self, request: HttpRequest, row: Program | None) -> Sequence[Link]:
+        add, export = self.has_add_permission(request), "Export JSON" if row else "Export all as JSON"
+        exports = _page("export_one", row.pk) if row else _page("export")
+        imports = _page("import_into", row.pk) if row else _page("import")
+        may_import = self.has_change_permission(request, row) if row else add
+        return [
+            *([Link("Clone", address(_page("add"), clone=row.pk), "content_copy")] if row and add else []),
+            *([Link("Start from a template", _page("templates"), "library_books")] if not row and add else []),
+            Link(export, exports, "download"),
+            *([Link("Import JSON", imports, "upload")] if may_import else []),
+        ]
+
+    def _program(self, request: HttpRequest, object_id: str) -> Program:
+        program = self.get_object(request, object_id)
+        if program is None:
+            raise Http404
+        return program
 
     def panels_below(self, request: HttpRequest, row: Program) -> Sequence[Panel]:
         return [terms_panel(row), versions_panel(row), timeline(row, COLOURS)]

@@ -1,7 +1,7 @@
 """What admin pages are built from. Unfold is imported in `theme` and nowhere else, so that it can be replaced."""
 
 from propdesk.lib.admin.bases import ModelAdmin, StackedInline, TabularInline, ViewOnlyAdmin
-from propdesk.lib.admin.buttons import Button
+from propdesk.lib.admin.buttons import Button, Link, ReasonForm
 from propdesk.lib.admin.counts import count_of
 from propdesk.lib.admin.dashboard import Card, register_cards, register_panels
 from propdesk.lib.admin.filters import DateRangeFilter
@@ -27,6 +27,7 @@ from propdesk.lib.admin.theme import (
     BooleanFilter,
     ChoicesFilter,
     DecimalInput,
+    FileInput,
     OptionsFilter,
     PasswordInput,
     RelatedFilter,
@@ -50,10 +51,13 @@ __all__ = [
     "DateRangeFilter",
     "DecimalInput",
     "Facts",
+    "FileInput",
+    "Link",
     "ModelAdmin",
     "OptionsFilter",
     "Panel",
     "PasswordInput",
+    "ReasonForm",
     "RelatedFilter",
     "Select",
     "Sentences",

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import theme
-from propdesk.lib.admin.buttons import Button, NoReasonForm, ReasonForm
+from propdesk.lib.admin.buttons import Button, Link, NoReasonForm, ReasonForm
 from propdesk.lib.admin.panels import Panel
 from propdesk.lib.mng.errors import CodedError
 from propdesk.lib.money import CURRENCY_DECIMALS
@@ -70,6 +70,16 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
         """Cards below the form."""
         return ()
 
+    def links(self, request: HttpRequest, row: M | None) -> Sequence[Link]:
+        """Pages to go to from a record's page, or from the list (`row` None)."""
+        return ()
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        response = super().changelist_view(request, extra_context)
+        if isinstance(response, TemplateResponse) and response.context_data is not None:
+            response.context_data["actions_list"] = self._linked(request, None)
+        return response
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -82,7 +92,11 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
         if obj is not None and obj.pk:
             context["panels_above"] = self.panels_above(request, obj)
             context["panels_below"] = self.panels_below(request, obj)
-            context["actions_detail"] = [*context.get("actions_detail", []), *self._offered(request, obj)]
+            context["actions_detail"] = [
+                *context.get("actions_detail", []),
+                *self._offered(request, obj),
+                *self._linked(request, obj),
+            ]
         return super().render_change_form(request, context, add, change, form_url, obj)
 
     def get_urls(self) -> list[URLPattern]:
@@ -132,6 +146,14 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
         else:
             self.log_change(request, row, f"{button.text}. {reason}".strip())
             self.message_user(request, done, messages.SUCCESS)
+
+    def _linked(self, request: HttpRequest, row: M | None) -> list[dict[str, Any]]:
+        """The links as the theme's drop-down."""
+        items = [
+            {"title": link.text, "path": link.url, "icon": link.icon, "attrs": {}} for link in self.links(request, row)
+        ]
+        more = {"title": "More", "items": items, "method_name": "more", "attrs": {}}
+        return [{**more, "variant": theme.ActionVariant("default")}] if items else []
 
     def _offered(self, request: HttpRequest, row: M) -> list[dict[str, Any]]:
         """The buttons in the shape in which the theme shows a page's actions."""

@@ -35,6 +35,15 @@ class Button:
         return "danger" if self.variant == "danger" else "primary"
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """A page to go to, offered under "More"."""
+
+    text: str
+    url: str
+    icon: str = ""
+
+
 class ReasonForm(forms.Form):
     """Why staff do it: kept on the event row."""
 

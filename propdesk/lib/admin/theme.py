@@ -15,7 +15,7 @@ if TYPE_CHECKING:
         display,
     )
     from django.contrib.auth.forms import AdminPasswordChangeForm, AdminUserCreationForm, UserChangeForm
-    from django.forms import NumberInput, PasswordInput, Select, Textarea, TextInput
+    from django.forms import FileInput, NumberInput, PasswordInput, Select, Textarea, TextInput
 
     ChoicesFilter = ChoicesFieldListFilter
     DateRangeFilter = DateFieldListFilter
@@ -34,6 +34,7 @@ else:
     from unfold.enums import ActionVariant
     from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
     from unfold.widgets import UnfoldAdminDecimalFieldWidget as NumberInput
+    from unfold.widgets import UnfoldAdminFileFieldWidget as FileInput
     from unfold.widgets import UnfoldAdminPasswordWidget as PasswordInput
     from unfold.widgets import UnfoldAdminSelectWidget as Select
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
@@ -46,6 +47,7 @@ __all__ = [
     "ChoicesFilter",
     "DateRangeFilter",
     "DecimalInput",
+    "FileInput",
     "ModelAdmin",
     "OptionsFilter",
     "PasswordInput",

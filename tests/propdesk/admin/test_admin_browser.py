@@ -64,6 +64,7 @@ def test_staff_create_a_program_with_two_phases_and_edit_it(page: Page) -> None:
 
     choose(page, 1, "account_group", "PROP_REAL_USD")
     page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Confirm and save").click()
     expect(page.get_by_text("was added successfully")).to_be_visible()
     program = Program.objects.get(name="Clicked")
     assert program.price == Decimal("249.50")
@@ -73,6 +74,7 @@ def test_staff_create_a_program_with_two_phases_and_edit_it(page: Page) -> None:
     page.locator("#id_price").fill("199")
     fill_phase(page, 0, profit_target_pct="6")
     page.get_by_role("button", name="Save", exact=True).click()
+    page.get_by_role("button", name="Confirm and save").click()
     expect(page.get_by_text("was changed successfully")).to_be_visible()
     program.refresh_from_db()
     assert program.price == Decimal(199)

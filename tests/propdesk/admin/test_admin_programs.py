@@ -59,14 +59,20 @@ def posted(*phases: dict[str, Any], initial: int = 0, **fields: Any) -> dict[str
     return data
 
 
+def save(client: Client, url: str, data: dict[str, Any]) -> Any:
+    """Post the form and confirm what the dry run shows; the answer to the confirmation."""
+    shown = client.post(url, data)
+    assert shown.template_name == "admin/programs/program/review.html", shown.context["errors"]
+    return client.post(url, {**data, "confirmed": shown.context["fingerprint"]})
+
+
 def two_phases(firm: Firm) -> tuple[dict[str, Any], dict[str, Any]]:
     funded = {"name": "Funded", "phase_type": 1, "profit_split": "0.8", "profit_target_pct": 0}
     return phase_data(firm.demo.pk), phase_data(firm.real.pk, **funded)
 
 
 def test_a_program_with_two_phases_is_created_in_one_save(client: Client, firm: Firm) -> None:
-    response = client.post(ADD, posted(*two_phases(firm)))
-    assert response.status_code == 302, response.context["errors"]
+    assert save(client, ADD, posted(*two_phases(firm))).status_code == 302
     program = Program.objects.get(name="Two steps")
     assert (program.price, program.phases_count, program.demo_group) == (Decimal(499), 2, "PROP_DEMO_USD")
     assert list(program.phases.values_list("phase_index", "name", "profit_split")) == [
@@ -82,7 +88,7 @@ def test_dragging_sets_the_order_and_indexes_count_from_one(client: Client, firm
     first = phase_data(firm.demo.pk, name="Was first", place=7)
     second = phase_data(firm.demo.pk, name="Now first", place=0)
     added = phase_data(firm.demo.pk, name="Added last", place="")
-    client.post(ADD, posted(first, second, added))
+    save(client, ADD, posted(first, second, added))
     program = Program.objects.get(name="Two steps")
     names = list(program.phases.values_list("phase_index", "name"))
     assert names == [(1, "Now first"), (2, "Was first"), (3, "Added last")]
@@ -92,8 +98,7 @@ def test_a_removed_phase_is_gone_and_the_rest_is_renumbered(client: Client, firm
     first, second = two_phases(firm)
     program = firm.program
     data = posted({**first, "DELETE": "on"}, phase_data(firm.demo.pk, name="Stays"), second, initial=2)
-    response = client.post(change_url(program), {**data, "read_version": program.version})
-    assert response.status_code == 302
+    assert save(client, change_url(program), {**data, "read_version": program.version}).status_code == 302
     assert list(program.phases.values_list("phase_index", "name")) == [(1, "Stays"), (2, "Funded")]
 
 
@@ -153,7 +158,7 @@ def test_an_edit_writes_a_new_version_and_leaves_the_bought_one(client: Client, 
     bought = sell(firm, 1).purchase
     program = firm.program
     data = posted(*two_phases(firm), initial=2, name="Cheaper", price="399")
-    assert client.post(change_url(program), {**data, "read_version": program.version}).status_code == 302
+    assert save(client, change_url(program), {**data, "read_version": program.version}).status_code == 302
     bought.refresh_from_db()
     assert bought.program_version.number == 1
     newest = program.versions.get(number=2)
@@ -187,9 +192,11 @@ def test_deleting_goes_through_the_service_and_leaves_a_record(client: Client, f
     url = reverse("admin:programs_program_delete", args=[unsold.pk])
     page = client.get(url).content.decode()
     assert "<li>2 phases</li>" in page
-    client.post(url, {"post": "yes", "reason": " "})
+    client.post(url, {"typed_name": "Unsold", "reason": " "})
+    refused = client.post(url, {"typed_name": "unsold", "reason": "Never sold."})
+    assert "This is not the name of the program: Unsold." in refused.content.decode()
     assert Program.objects.filter(pk=unsold.pk).exists()
-    assert client.post(url, {"post": "yes", "reason": "Never sold."}).status_code == 302
+    assert client.post(url, {"typed_name": "Unsold", "reason": "Never sold."}).status_code == 302
     assert not Program.objects.filter(pk=unsold.pk).exists()
     deletion = DeletionRecord.objects.get()
     assert (deletion.program_name, deletion.actor, deletion.reason) == ("Unsold", "boss", "Never sold.")
