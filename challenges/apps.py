@@ -4,6 +4,7 @@ from django.apps import AppConfig
 from django.conf import settings
 
 SECONDS_A_DAY = 24 * 3600
+INVARIANTS_SECONDS = 300
 
 
 class ChallengesConfig(AppConfig):
@@ -14,6 +15,7 @@ class ChallengesConfig(AppConfig):
         from challenges.api.commands import COMMANDS  # noqa: PLC0415
         from challenges.services.deletion import count_challenges, remove_challenges  # noqa: PLC0415  (models are loaded by now)
         from challenges.services.final_figures import record_final_figures  # noqa: PLC0415
+        from challenges.services.invariants import watch_invariants  # noqa: PLC0415
         from challenges.services.opening import advance_enrollments, open_due_challenges  # noqa: PLC0415
         from challenges.services.partitions import make_partitions  # noqa: PLC0415
         from challenges.services.watching import watch_due_units  # noqa: PLC0415
@@ -29,6 +31,7 @@ class ChallengesConfig(AppConfig):
         register_job("challenges.advance", 1, lambda now: advance_enrollments(now=now))
         register_job("challenges.watch", settings.MONITOR_SECONDS, watch)
         register_job("challenges.record_final_figures", 2, lambda now: record_final_figures(now=now))
+        register_job("challenges.invariants", INVARIANTS_SECONDS, lambda now: watch_invariants(now=now))
         register_job("challenges.make_partitions", SECONDS_A_DAY, lambda now: make_partitions(now=now))
         register_deletion("challenges", remove_challenges, count=count_challenges)
         for command in COMMANDS:

@@ -31,6 +31,7 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Account orders", "assignment", "brokers", "accountorder"),
         ("Broker operations", "swap_horiz", "brokers", "brokeroperation"),
         ("Ledger transactions", "menu_book", "brokers", "ledgertransaction"),
+        ("Invariants broken", "report", "processes", "invariantviolation"),
     ],
     "Access": [
         ("Users", "person", "auth", "user"),

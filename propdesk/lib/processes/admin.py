@@ -1,10 +1,22 @@
-"""The front page shows which of our processes are alive."""
+"""The front page shows which of our processes are alive, and whether an invariant is broken."""
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from propdesk.lib.admin import Colour, Panel, Table, label, register_panels
-from propdesk.lib.processes.models import ProcessHeartbeat
+from django.contrib import admin
+
+from propdesk.lib.admin import (
+    Card,
+    Colour,
+    Panel,
+    Table,
+    ViewOnlyAdmin,
+    label,
+    list_of,
+    register_cards,
+    register_panels,
+)
+from propdesk.lib.processes.models import InvariantViolation, ProcessHeartbeat
 
 FRESH = timedelta(seconds=15)
 
@@ -29,4 +41,25 @@ def _panels(now: datetime) -> Sequence[Panel]:
     ]
 
 
+@admin.register(InvariantViolation)
+class InvariantViolationAdmin(ViewOnlyAdmin[InvariantViolation]):
+    list_display = ("invariant", "row_id", "detail", "found_at", "gone_at")
+    list_filter = ("invariant", ("gone_at", admin.EmptyFieldListFilter))
+    search_fields = ("detail", "=row_id")
+    empty_text = "Nothing was ever found that must not be. The check runs every five minutes."
+
+
+def _cards(_now: datetime) -> Sequence[Card]:
+    return [
+        Card(
+            title="Invariants broken",
+            value=InvariantViolation.objects.filter(gone_at=None).count(),
+            hint="what must never be, was found",
+            url=list_of(InvariantViolation, gone_at__isempty=1),
+            colour=Colour.RED,
+        )
+    ]
+
+
+register_cards(_cards, permission="processes.view_invariantviolation", order=50)
 register_panels(_panels, permission="processes.view_processheartbeat", order=20)

@@ -1,6 +1,7 @@
-"""Which processes are alive."""
+"""Whether we are well: which processes are alive, and what was found to be wrong."""
 
 from django.db import models
+from django.db.models import Q
 
 
 class ProcessHeartbeat(models.Model):
@@ -16,3 +17,24 @@ class ProcessHeartbeat(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S}"
+
+
+class InvariantViolation(models.Model):
+    """Something that must never be, found by the check that runs every five minutes. It stays after it is mended."""
+
+    invariant = models.CharField(max_length=4, help_text="I1 to I12.")
+    row_id = models.BigIntegerField(help_text="The row that is wrong, in the table that the detail names.")
+    detail = models.TextField()
+    found_at = models.DateTimeField()
+    gone_at = models.DateTimeField(null=True, help_text="When it was no longer found.")
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(
+                fields=["invariant", "row_id", "detail"], condition=Q(gone_at=None), name="violation_open_once"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.invariant} at row {self.row_id}"

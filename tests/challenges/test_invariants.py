@@ -1,0 +1,106 @@
+"""The invariants' SQL: silent about what is well, and it names what is not."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.management import call_command
+from django.db import connection
+
+from brokers.models import AccountOrder, TradingAccount
+from challenges.services.invariants import find_violations, watch_invariants
+from challenges.services.opening import open_due_challenges
+from propdesk.lib.processes.models import InvariantViolation
+from propdesk.lib.times import utc_now
+from purchases.models import Purchase
+from tests.purchases.rooms import Later, Shop, advance_until
+
+pytest_plugins = ["tests.purchases.conftest"]
+NOW = timedelta(0)
+
+
+def broken() -> list[tuple[str, int]]:
+    return [(each.invariant, each.row_id) for each in find_violations(now=utc_now(), grace=NOW)]
+
+
+@pytest.fixture
+def purchase(shop: Shop) -> Purchase:
+    """One that is active, with everything that belongs to it."""
+    advance_until(shop.purchase(), lambda it: it.status == Purchase.Status.ACCOUNT_CREATED, clock=Later())
+    open_due_challenges(now=utc_now())
+    return Purchase.objects.get()
+
+
+def test_a_purchase_that_went_well_breaks_nothing(purchase: Purchase):
+    assert purchase.status == Purchase.Status.ACTIVE
+    assert find_violations(now=utc_now(), grace=NOW) == []
+
+
+def test_a_second_enabled_account_of_an_order_is_found(purchase: Purchase):
+    order = AccountOrder.objects.get()
+    assert order.account is not None
+    twin = TradingAccount.objects.create(
+        connection=order.account.connection, group=order.group, login=1, marker=order.account.marker, is_enabled=True
+    )
+    assert broken() == [("I1", order.pk)]
+    TradingAccount.objects.filter(pk=twin.pk).update(is_enabled=False, is_orphan=True)
+    assert broken() == [("I1", twin.pk)]
+
+
+def test_money_that_was_taken_and_is_forgotten_is_found(purchase: Purchase):
+    Purchase.objects.update(status=Purchase.Status.PAID, updated_at=utc_now() - timedelta(hours=2))
+    assert broken() == [("I10", purchase.pk), ("I2", purchase.pk)]
+    Purchase.objects.update(review_reason="staff look at it")
+    assert broken() == [("I10", purchase.pk)]
+
+
+def test_an_illegal_and_an_unexplained_status_change_are_found(purchase: Purchase):
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO purchases_purchaseevent (subject_id, from_status, to_status, actor, reason, at) "
+            "VALUES (%s, 3, 0, 'nobody', '', now())",
+            [purchase.pk],
+        )
+    assert broken() == [("I10", purchase.pk), ("I4", purchase.pk)]
+
+
+def test_a_refunded_purchase_with_an_enabled_account_is_found(purchase: Purchase):
+    Purchase.objects.update(status=Purchase.Status.REFUNDED)
+    assert broken() == [("I10", purchase.pk), ("I7", purchase.pk)]
+
+
+def test_a_key_in_clear_and_a_password_in_evidence_are_found(purchase: Purchase):
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE brokers_brokerconnection SET api_key = 'plain'")
+        cursor.execute("""UPDATE brokers_brokeroperation SET evidence = '{"password": "x"}' WHERE kind = 'create'""")
+        cursor.execute("SELECT id FROM brokers_brokeroperation WHERE kind = 'create'")
+        (operation,) = cursor.fetchone() or (0,)
+    assert sorted(broken()) == [
+        ("I9", purchase.payer.account.connection_id if purchase.payer else 0),
+        ("I9", operation),
+    ]
+
+
+def test_what_is_found_is_kept_once_and_marked_when_it_is_gone(purchase: Purchase):
+    Purchase.objects.update(status=Purchase.Status.REFUNDED)
+    assert watch_invariants(now=utc_now()) == 2
+    assert watch_invariants(now=utc_now()) == 0
+    assert set(InvariantViolation.objects.values_list("invariant", "gone_at")) == {("I7", None), ("I10", None)}
+
+    Purchase.objects.update(status=Purchase.Status.ACTIVE)
+    assert watch_invariants(now=utc_now()) == 0
+    assert not InvariantViolation.objects.filter(gone_at=None).exists()
+    assert InvariantViolation.objects.count() == 2
+
+
+def test_the_command_ends_with_status_1_when_something_is_broken(
+    purchase: Purchase, capsys: pytest.CaptureFixture[str]
+):
+    with pytest.raises(SystemExit) as well:
+        call_command("check_invariants", "--grace-seconds", "0")
+    assert (well.value.code, capsys.readouterr().out) == (0, "0 violations.\n")
+
+    Purchase.objects.update(status=Purchase.Status.REFUNDED)
+    with pytest.raises(SystemExit) as broken_now:
+        call_command("check_invariants", "--grace-seconds", "0")
+    assert broken_now.value.code == 1
+    assert "I7 row" in capsys.readouterr().out
