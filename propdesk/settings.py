@@ -165,6 +165,8 @@ UNFOLD = {
 # --- Celery: an accelerator only. The rows are the queue, the sweeper finishes everything without Redis. --------------
 REDIS_URL = env.str("REDIS_URL")
 CELERY_BROKER_URL = REDIS_URL
+# Celery's command line takes BROKER_URL, which is the trading broker's address here, for its own; these come before it.
+CELERY_BROKER_READ_URL = CELERY_BROKER_WRITE_URL = REDIS_URL
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 # The worker waits for Redis as long as it takes; the default gives up after a hundred tries and ends the process.
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
@@ -218,7 +220,13 @@ MNG_STOP_SECONDS = env.float("MNG_STOP_SECONDS", default=7)
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "class": "propdesk.lib.redaction.RedactingFormatter",
+            "format": "{asctime} {levelname} {name} {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.str("LOG_LEVEL", default="INFO")},
 }

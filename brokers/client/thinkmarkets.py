@@ -53,8 +53,10 @@ T = TypeVar("T")
 class ThinkMarkets:
     """The client; one method per endpoint, and one request per call."""
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, *, transfers: Transport | None = None) -> None:
+        """`transfers` serves account-transfers, for which the vendor's page names another key header."""
         self._transport = transport
+        self._transfers = transfers or transport
 
     def ping(self) -> None:
         def expect_200(value: Any) -> None:
@@ -177,7 +179,7 @@ class ThinkMarkets:
             return [transfer(row) for row in rows_in_string(_success(value))]
 
         body = {"accountNumber": login, "unit": unit}
-        return self._read("POST", "/demo/accounts/account-transfers", body, read, BULK_REPLY)
+        return self._read("POST", "/demo/accounts/account-transfers", body, read, BULK_REPLY, by=self._transfers)
 
     def _write(self, endpoint: str, body: dict[str, Any], read: Callable[[Fields], T]) -> T:
         return self._send(endpoint, body, lambda value: read(Fields(_success(value))))
@@ -194,10 +196,11 @@ class ThinkMarkets:
             raise OutcomeUnknownError(str(exc)) from None
 
     def _read(
-        self, method: str, path: str, body: dict[str, Any] | None, read: Callable[[Any], T], most: int = SMALL_REPLY
-    ) -> T:
+        self, method: str, path: str, body: dict[str, Any] | None, read: Callable[[Any], T], most: int = SMALL_REPLY,
+        *, by: Transport | None = None,
+    ) -> T:  # fmt: skip
         try:
-            reply = self._transport.send(method, ROOT + path, body, most=most)
+            reply = (by or self._transport).send(method, ROOT + path, body, most=most)
             _check_status(reply, otherwise=NoDataError)
             return read(decode_read(reply.body))
         except (BrokenReplyError, MalformedError) as exc:

@@ -23,8 +23,10 @@ from urllib3 import Timeout
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, NewConnectionError
+from urllib3.util.ssl_match_hostname import CertificateError
 
 from brokers.client.errors import NotSentError
+from brokers.client.guards import Guard
 
 SMALL_REPLY = 1024 * 1024
 # 100,000 accounts with their details are about 25 MB.
@@ -74,12 +76,23 @@ class _Response(http.client.HTTPResponse):
         self.fp = io.BufferedReader(_Reader(raw, sock))
 
 
+class _NoTlsError(NewConnectionError):
+    """The handshake failed. The request follows it, so nothing was sent."""
+
+
 class _PlainConnection(HTTPConnection):
     response_class = _Response
 
 
 class _SecureConnection(HTTPSConnection):
     response_class = _Response
+
+    def connect(self) -> None:
+        try:
+            super().connect()
+        except (OSError, CertificateError) as exc:
+            self.close()
+            raise _NoTlsError(self, type(exc).__name__) from exc
 
 
 class _PlainPool(HTTPConnectionPool):
@@ -142,26 +155,43 @@ class Transport:
     key_header: str
     key: str = field(repr=False)
     deadline: float
+    guard: Guard | None = field(default=None, repr=False)
 
     def send(self, method: str, path: str, body: Any = None, *, most: int = SMALL_REPLY) -> Reply:
         """One exchange of at most `deadline` seconds and `most` bytes of reply.
 
-        Raises `NotSentError` when nothing was sent, `BrokenReplyError` when it is not known what the broker did.
+        Raises `NotSentError` or `ThrottledError` when nothing was sent, `BrokenReplyError` when it is not known what
+        the broker did.
         """
         check_address(self.base_url)
         _refuse_inside_transaction()
-        total = Timeout(total=self.deadline, connect=min(CONNECT_SECONDS, self.deadline))
+        seconds = self.guard.enter(deadline=self.deadline) if self.guard else self.deadline
+        total = Timeout(total=seconds, connect=min(CONNECT_SECONDS, seconds))
         headers = {self.key_header: self.key, "Accept": "application/json", "Accept-Encoding": "identity"}
+        response = None
         try:
             response = _session().request(
                 method, self.base_url.rstrip("/") + path, json=body, headers=headers, timeout=total,  # type: ignore[arg-type]
                 allow_redirects=False, stream=True,
             )  # fmt: skip
             with response:
+                self._note(response.status_code)
                 return Reply(response.status_code, _read(response, most))
         except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as exc:
+            error = _classified(exc)
+            if response is None and self.guard is not None:
+                self.guard.unanswered(str(error))
             # `from None`: the original exception carries the request, and the request carries the key.
-            raise _classified(exc) from None
+            raise error from None
+
+    def _note(self, status: int) -> None:
+        """Tell the guard whether the broker is there. One whose body breaks off is."""
+        if self.guard is None:
+            return
+        if status >= 500:
+            self.guard.unanswered(f"It answered {status}.")
+        else:
+            self.guard.answered()
 
 
 def _read(response: requests.Response, most: int) -> bytes:
@@ -177,6 +207,8 @@ def _read(response: requests.Response, most: int) -> bytes:
 def _classified(exc: Exception) -> Exception:
     """Only a connection that was never made proves that nothing was sent."""
     reason = getattr(exc.args[0], "reason", None) if exc.args else None
+    if isinstance(reason, _NoTlsError):
+        return NotSentError(f"No secure connection to the broker could be made: {type(reason.__cause__).__name__}.")
     if isinstance(exc, requests.ConnectTimeout) or isinstance(reason, NewConnectionError):
         return NotSentError("The broker cannot be reached.")
     return BrokenReplyError(f"The call broke off: {type(exc).__name__}.")

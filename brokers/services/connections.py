@@ -1,16 +1,26 @@
 """Broker connections: saving, trying out, and the client for one."""
 
+import logging
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.db.models.functions import Now
 
 from brokers.client.base import AccountDetails, AccountStats, Broker
 from brokers.client.errors import NotSentError
+from brokers.client.guards import Guard, RateLimit
 from brokers.client.thinkmarkets import ThinkMarkets
 from brokers.client.transport import Transport, check_address
 from brokers.models import BrokerConnection, TradingAccount
 from brokers.services.leases import Clock
+
+logger = logging.getLogger(__name__)
+
+_guards: dict[tuple[int, str, int], Guard] = {}
+_guards_lock = threading.Lock()
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,14 +39,43 @@ def broker_for(connection: BrokerConnection, *, deadline: float | None = None) -
     if not connection.is_enabled:
         raise NotSentError(f"The connection {connection.name} is switched off.")
     check_address(connection.base_url)
-    return ThinkMarkets(
-        Transport(
-            base_url=connection.base_url,
-            key_header=connection.key_header,
-            key=connection.api_key,
-            deadline=connection.deadline_seconds if deadline is None else deadline,
-        )
+    header, documented = connection.key_header, BrokerConnection.KeyHeader.DOCUMENTED
+    transport = Transport(
+        base_url=connection.base_url,
+        key_header=BrokerConnection.KeyHeader.AUTHORIZATION.value if header == documented else header,
+        key=connection.api_key,
+        deadline=connection.deadline_seconds if deadline is None else deadline,
+        guard=_guard_of(connection),
     )
+    if header != documented:
+        return ThinkMarkets(transport)
+    return ThinkMarkets(transport, transfers=replace(transport, key_header=BrokerConnection.KeyHeader.API_KEY.value))
+
+
+def _guard_of(connection: BrokerConnection) -> Guard | None:
+    """This process's guard of the connection; a new one when its address or its limit has changed."""
+    if connection.pk is None:
+        return None
+    key = (connection.pk, connection.base_url, connection.calls_per_second)
+    with _guards_lock:
+        guard = _guards.get(key)
+        if guard is None:
+            guard = _guards[key] = Guard(RateLimit(connection.calls_per_second), partial(_report, connection.pk))
+    # Whichever process hears from the broker takes the mark away, also that of one that is gone.
+    guard.is_reported = guard.is_reported or connection.breaker_opened_at is not None
+    return guard
+
+
+def _report(connection_id: int, reason: str) -> None:
+    """Show on the connection that a process leaves the broker alone, or that one has had an answer again."""
+    opened_at = Now() if reason else None
+    logger.warning("Broker connection %s: %s", connection_id, f"left alone: {reason}" if reason else "it answers again")
+    try:
+        connections = BrokerConnection.objects.filter(pk=connection_id)
+        connections.update(breaker_opened_at=opened_at, breaker_reason=reason)
+    except DatabaseError:
+        # The mark is for people to see; the call that it is about goes on.
+        logger.exception("The state of broker connection %s could not be written", connection_id)
 
 
 @transaction.atomic
