@@ -9,6 +9,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -48,7 +49,7 @@ class Started:
         assert self.process.poll() is None, self.printed
         return "PropDesk is ready" in self.printed
 
-    def readyz(self) -> dict[str, object]:
+    def readyz(self) -> dict[str, Any]:
         with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as answer:
             return dict(json.load(answer))
 
