@@ -111,7 +111,7 @@ def test_the_list_costs_the_same_queries_for_any_number_of_rows(rest: Rest, djan
     for index in range(12):
         make(f"P{index}", steps=[EVALUATION])
 
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         rest("get", "programs/")
 
 

@@ -6,6 +6,7 @@ needed. The table is UNLOGGED: counting costs no write to the log, and after a c
 
 import math
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -43,8 +44,9 @@ def spend_request(*, token: ApiToken, now: datetime) -> None:
     if not rate:
         return
     each = timedelta(seconds=1 / rate)
+    parameters: dict[str, Any] = {"token": token.pk, "now": now, "each": each, "saved": each * (burst - 1)}
     with connection.cursor() as cursor:
-        cursor.execute(_SPEND, {"token": token.pk, "now": now, "each": each, "saved": each * (burst - 1)})
+        cursor.execute(_SPEND, parameters)
         if cursor.fetchone() is None:
             raise TooManyRequestsError(
                 f"This token may make {rate:g} requests a second, and {burst} at once after a rest.",

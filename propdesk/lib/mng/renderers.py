@@ -8,7 +8,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.renderers import BaseRenderer
 
-from propdesk.lib.mng.rows import CHUNK, JsonDocument
+from propdesk.lib.mng.rows import JsonDocument
 
 
 def to_json(value: Any) -> bytes:
@@ -17,9 +17,9 @@ def to_json(value: Any) -> bytes:
 
 
 def json_response(value: Any, *, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponseBase:
-    """The value as an answer over HTTP, streamed when it holds more than a thousand rows."""
+    """The value as an answer over HTTP, streamed when it holds a big page: its pieces are never joined."""
     document = JsonDocument(value, _default)
-    kind = StreamingHttpResponse if document.row_count > CHUNK else HttpResponse
+    kind = StreamingHttpResponse if document.has_rows else HttpResponse
     return kind(document.pieces(), status=status, headers=headers, content_type="application/json")
 
 

@@ -1,51 +1,57 @@
-"""The rows of a big page: fetched at once, turned into JSON a thousand at a time while they are written out.
+"""The rows of a big page, turned into JSON a thousand at a time while PostgreSQL sends the next ones.
 
-A page of 50,000 rows as Python tuples takes 60 MB and as one JSON text 8 MB more. Here the rows stay in the database
-driver's own memory (about 20 MB), and only a chunk of them is ever tuples and text. All of the database's work is done
-when a `Rows` exists: whatever fails there fails before the first byte of an answer, and a slow reader holds no
-connection and no transaction open.
+A page of 50,000 rows as Python tuples takes 60 MB. Here only a chunk of it is ever tuples; what stays is its text. All
+of the database's work is done when a `Rows` exists: whatever fails there fails before the first byte of an answer, and
+a slow reader holds no connection and no transaction open.
 """
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import orjson
+import psycopg
+from django.core.exceptions import EmptyResultSet
 from django.db import connections
 from django.db.models import QuerySet
 
 CHUNK = 1_000
+# Before version 17 libpq hands over rows one by one, and the driver does not count them for us.
+_FETCH = CHUNK if psycopg.capabilities.has_stream_chunked() else 1
 # One byte that no JSON document can hold: it marks where rows belong in the text around them.
 _MARK = b"\x00"
 
 
 class Rows:
-    """The result of a `values_list` queryset, as the database prints it (no Python converters run). Read it once."""
+    """The result of a `values_list` queryset as JSON, printed as the database gives it (no Python converters run)."""
 
     def __init__(self, queryset: "QuerySet[Any, tuple[Any, ...]]") -> None:
-        sql, parameters = queryset.query.get_compiler(queryset.db).as_sql()
-        self._cursor = connections[queryset.db].cursor()
-        self._cursor.execute(sql, parameters)
-        self._length: int = self._cursor.rowcount
+        self._pieces: list[bytes] = []
+        self._length = 0
+        # Django knows of some conditions that nothing meets them, such as an empty `whereIn`, and has no SQL for them.
+        with suppress(EmptyResultSet):
+            self._fetch(queryset.db, *queryset.query.get_compiler(queryset.db).as_sql())
 
     def __len__(self) -> int:
         return self._length
 
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        for chunk in self._chunks():
-            yield from chunk
-
     def json(self) -> Iterator[bytes]:
-        """The JSON array of all rows, in pieces."""
+        """The JSON array of all rows, in pieces of a thousand."""
         before = b"["
-        for chunk in self._chunks():
-            yield before + orjson.dumps(chunk)[1:-1]
+        for piece in self._pieces:
+            yield before
+            yield piece
             before = b","
-        yield b"[]" if before == b"[" else b"]"
+        yield b"]" if self._pieces else b"[]"
 
-    def _chunks(self) -> Iterator[list[tuple[Any, ...]]]:
-        while chunk := self._cursor.fetchmany(CHUNK):
-            yield chunk
-        self._cursor.close()
+    def _fetch(self, database: str, sql: str, parameters: Any) -> None:
+        connection = connections[database]
+        with connection.cursor() as cursor, connection.wrap_database_errors:
+            rows = cursor.stream(sql, parameters, size=_FETCH)
+            while chunk := list(islice(rows, CHUNK)):
+                self._length += len(chunk)
+                self._pieces.append(orjson.dumps(chunk)[1:-1])
 
 
 class JsonDocument:
@@ -57,8 +63,8 @@ class JsonDocument:
         self._text = orjson.dumps(value, default=self._set_aside).split(_MARK)
 
     @property
-    def row_count(self) -> int:
-        return sum(len(rows) for rows in self._rows)
+    def has_rows(self) -> bool:
+        return bool(self._rows)
 
     def pieces(self) -> Iterator[bytes]:
         """The document's UTF-8 text; each piece holds at most `CHUNK` rows."""

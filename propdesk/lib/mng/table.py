@@ -2,7 +2,8 @@
 
     request   {"limit": 1..50000, "offset": >= 0, "where": [[field, op, value]], "whereNot": [[field, value]],
                "whereIn": [[field, [..]]], "whereBetween": [[field, [a, b]]], "orderBy": [[field, "asc"|"desc"]], ...}
-    answer    {"structure": [name, ...], "rows": [[value, ...], ...], "count": total before paging}, rows as `Rows`
+    answer    {"structure": [name, ...], "rows": [[value, ...], ...], "count": total before paging}
+               more than 1,000 rows as `Rows`
 
 Only declared fields may be named, and a value must be of its field's type. Filters compare what the column prints.
 """
@@ -17,7 +18,7 @@ from rest_framework import serializers
 
 from propdesk.lib.mng.conditions import Column, Kind, read_conditions, read_order
 from propdesk.lib.mng.inputs import INT64_MAX, CommandInput, WholeNumberField
-from propdesk.lib.mng.rows import Rows
+from propdesk.lib.mng.rows import CHUNK, Rows
 
 __all__ = ["Column", "Kind", "Table", "TableInput", "UnixSeconds"]
 
@@ -62,8 +63,11 @@ class Table:
         Raises InvalidDataError naming each condition that is wrong.
         """
         matching = self._filtered(queryset, request)
-        count = matching.count()
-        rows: Rows | list[Any] = Rows(self._page(matching, request)) if request["offset"] < count else []
+        page = self._page(matching, request)
+        rows = list(page) if request["limit"] <= CHUNK else Rows(page)
+        # A page that is not full, and not beyond the end, tells the total by itself.
+        ends_here = len(rows) < request["limit"] and (len(rows) > 0 or request["offset"] == 0)
+        count = request["offset"] + len(rows) if ends_here else matching.count()
         return {"structure": self.structure, "rows": rows, "count": count}
 
     def _page(self, matching: "QuerySet[Any]", request: Mapping[str, Any]) -> "QuerySet[Any, tuple[Any, ...]]":

@@ -42,8 +42,7 @@ def programs() -> None:
 def read(**request: Any) -> dict[str, Any]:
     given = TableInput(data={"limit": 50, "offset": 0, **request})
     given.is_valid(raise_exception=True)
-    page = PROGRAMS.read(Program.objects.all(), given.validated_data)
-    return {**page, "rows": list(page["rows"])}
+    return PROGRAMS.read(Program.objects.all(), given.validated_data)
 
 
 def names(**request: Any) -> list[str]:
@@ -130,9 +129,15 @@ def test_rows_print_doubles_and_unix_seconds() -> None:
     assert isinstance(row[5], float)
 
 
-def test_a_page_costs_two_queries(django_assert_num_queries: Any) -> None:
+def test_a_full_page_costs_two_queries_and_another_one(django_assert_num_queries: Any) -> None:
+    conditions: dict[str, Any] = {
+        "where": [["name", "like", "a"], ["created_time", ">", 0]],
+        "orderBy": [["id", "desc"]],
+    }
     with django_assert_num_queries(2):
-        read(where=[["name", "like", "a"], ["created_time", ">", 0]], orderBy=[["updated_time", "desc"]])
+        assert read(limit=2, **conditions)["count"] == 5
+    with django_assert_num_queries(1):
+        assert read(limit=6, **conditions)["count"] == 5
 
 
 @pytest.mark.parametrize(
