@@ -12,6 +12,8 @@ class BrokersConfig(AppConfig):
     def ready(self) -> None:
         register_job("account-orders", 1, _advance_due_orders)
         register_job("broker-operations", 1, _run_due_operations)
+        # Each unit is due every five minutes; looking more often makes "reconcile now" quick.
+        register_job("reconciliation", 2, _reconcile_due_units)
 
 
 # The rounds read the clock again between calls, so the time at which a round began is of no use to them.
@@ -25,3 +27,9 @@ def _run_due_operations(_now: datetime) -> int:
     from brokers.services import run_due_operations  # noqa: PLC0415
 
     return run_due_operations(clock=utc_now)
+
+
+def _reconcile_due_units(_now: datetime) -> int:
+    from brokers.services import reconcile_due_units  # noqa: PLC0415
+
+    return reconcile_due_units(clock=utc_now)

@@ -16,3 +16,8 @@ def advance_order(order_id: int, **_: Any) -> None:
 @shared_task(name="brokers.run_operation")
 def run_operation(operation_id: int, **_: Any) -> None:
     services.run_operation(operation_id=operation_id, clock=utc_now)
+
+
+@shared_task(name="brokers.reconcile_unit")
+def reconcile_unit(reconciliation_id: int, **_: Any) -> None:
+    services.reconcile_unit(reconciliation_id=reconciliation_id, clock=utc_now)

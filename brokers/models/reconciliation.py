@@ -82,7 +82,7 @@ class DifferenceQuerySet(models.QuerySet["Difference"]):
 
 
 class Difference(models.Model):
-    """Something that is otherwise at the broker than in our books. Seen again it stays the same row; gone, it is closed."""
+    """Something that is otherwise at the broker than in our books. Seen again, it stays the same row."""
 
     class Kind(models.TextChoices):
         UNKNOWN_ACCOUNT = "unknown_account", "unknown account"

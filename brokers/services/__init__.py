@@ -15,19 +15,26 @@ from brokers.services.operations import (
 )
 from brokers.services.orders import advance_order, cancel_order, place_order, resume_order
 from brokers.services.password_resets import ResetOutcome, ResetUnderWayError, reset_password
+from brokers.services.reconciliation import ask_for_reconciliation, reconcile_due_units, reconcile_unit
+from brokers.services.reconciliation_mending import acknowledge_difference, mend_difference, way_to_mend
 
 __all__ = [
     "ConnectionTest",
     "ResetOutcome",
     "ResetUnderWayError",
     "SubjectReusedError",
+    "acknowledge_difference",
     "advance_due_orders",
     "advance_order",
+    "ask_for_reconciliation",
     "broker_for",
     "cancel_order",
     "decide_operation",
+    "mend_difference",
     "place_order",
     "read_account",
+    "reconcile_due_units",
+    "reconcile_unit",
     "request_close_position",
     "request_disable_and_flatten",
     "request_enable",
@@ -40,4 +47,5 @@ __all__ = [
     "run_operation",
     "save_connection",
     "test_connection",
+    "way_to_mend",
 ]

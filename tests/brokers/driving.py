@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
+from brokers.models import AccountGroup, AccountOrder, BrokerOperation, Difference, TradingAccount
 from brokers.services import advance_order, place_order, request_withdrawal, run_operation
 from propdesk.lib.actors import system
 from propdesk.lib.times import utc_now
@@ -90,7 +90,7 @@ def settles_at(operation: BrokerOperation) -> datetime:
     return operation.settle_at
 
 
-def statuses(row: AccountOrder | BrokerOperation) -> list[int]:
+def statuses(row: AccountOrder | BrokerOperation | Difference) -> list[int]:
     """The statuses the row has gone through, from its events."""
     return list(
         row.EVENTS._default_manager.filter(subject_id=row.pk).order_by("id").values_list("to_status", flat=True)

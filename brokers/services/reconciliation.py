@@ -1,0 +1,92 @@
+"""Comparing our books with the broker, unit by unit. A short or unreadable list is no data: no difference changes."""
+
+import time
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from brokers.client.errors import BrokerError
+from brokers.models import AccountGroup, UnitReconciliation
+from brokers.services.connections import broker_for
+from brokers.services.leases import Clock
+from brokers.services.reconciliation_findings import Judged
+from brokers.services.reconciliation_reading import Comparison, judge, read_unit
+from brokers.services.reconciliation_writing import write_down
+from propdesk.lib.nudge import nudge
+
+EVERY = timedelta(minutes=5)
+# Longer than a comparison takes: it examines nothing more once half of it is over.
+LEASE = timedelta(minutes=4)
+
+
+def reconcile_due_units(*, clock: Clock) -> int:
+    """Compare every unit whose time has come; how many there were. Makes HTTP calls."""
+    _remember_units(now=clock())
+    due = list(UnitReconciliation.objects.due(clock()).values_list("pk", flat=True))
+    for reconciliation_id in due:
+        reconcile_unit(reconciliation_id=reconciliation_id, clock=clock)
+    return len(due)
+
+
+@transaction.atomic
+def ask_for_reconciliation(*, reconciliation_id: int, now: datetime) -> None:
+    """Have a unit compared as soon as possible, instead of in five minutes."""
+    UnitReconciliation.objects.filter(pk=reconciliation_id).update(next_at=now)
+    nudge("brokers.reconcile_unit", reconciliation_id)
+
+
+def reconcile_unit(*, reconciliation_id: int, clock: Clock) -> UnitReconciliation:
+    """Compare a unit, if its time has come and nobody else does. Makes HTTP calls and commits of its own."""
+    row = _claim(reconciliation_id, now=clock())
+    if row is None:
+        return UnitReconciliation.objects.get(pk=reconciliation_id)
+    begun, watch = clock(), time.monotonic()
+    judged, values = _compare(row, clock=clock)
+    values |= {"tried_at": begun, "seconds": time.monotonic() - watch, "next_at": begun + EVERY, "leased_until": None}
+    with transaction.atomic(durable=True):
+        # Whoever has taken the lease over has a younger reading.
+        held = UnitReconciliation.objects.filter(pk=row.pk, leased_until=row.leased_until)
+        if held.update(**values) and judged is not None:
+            write_down(connection=row.connection, unit=row.unit, judged=judged, seen_at=begun, now=clock())
+    return UnitReconciliation.objects.get(pk=row.pk)
+
+
+def _compare(row: UnitReconciliation, *, clock: Clock) -> tuple[Judged | None, dict[str, Any]]:
+    """What was found, and how it went; nothing found when there was no data."""
+    try:
+        broker = broker_for(row.connection)
+        comparison = read_unit(row.connection, row.unit, broker, clock=clock, patience=LEASE / 2)
+        return judge(comparison), _went_well(comparison)
+    except BrokerError as exc:
+        return None, {"failure": str(exc)}
+
+
+def _went_well(comparison: Comparison) -> dict[str, Any]:
+    return {
+        "failure": "",
+        "money_failure": comparison.money_failure,
+        "compared_at": comparison.begun,
+        "accounts_known": len(comparison.books.accounts),
+        "accounts_at_broker": len(comparison.listed),
+        "examined": comparison.examined,
+        "left_over": comparison.left_over,
+    }
+
+
+def _remember_units(*, now: datetime) -> None:
+    """A row for every unit that has an account group."""
+    pairs = set(AccountGroup.objects.values_list("connection_id", "unit"))
+    pairs -= set(UnitReconciliation.objects.values_list("connection_id", "unit"))
+    new = [UnitReconciliation(connection_id=connection_id, unit=unit, next_at=now) for connection_id, unit in pairs]
+    UnitReconciliation.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def _claim(reconciliation_id: int, *, now: datetime) -> UnitReconciliation | None:
+    due = UnitReconciliation.objects.due(now).filter(pk=reconciliation_id).select_related("connection")
+    with transaction.atomic(durable=True):
+        row = due.select_for_update(of=("self",), skip_locked=True).first()
+        if row is not None:
+            row.leased_until = now + LEASE
+            row.save(update_fields=["leased_until"])
+    return row

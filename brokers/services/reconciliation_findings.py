@@ -1,0 +1,181 @@
+"""What a reading of a unit shows that our books do not: comparisons only, without calls and without writing.
+
+An account that is being worked on is not judged: what its operation is about to change is no difference yet.
+"""
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+
+from django.conf import settings
+from django.db.models import Q
+
+from brokers.client.base import AccountDetails, OpenPosition
+from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, Difference, TradingAccount
+
+Kind = Difference.Kind
+Switch, Status = BrokerOperation.Kind, BrokerOperation.Status
+ENDED_BADLY = (AccountOrder.Status.FAILED, AccountOrder.Status.CANCELLED)
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A difference as one reading shows it."""
+
+    kind: Difference.Kind
+    login: int
+    ours: str
+    theirs: str
+    cause: str
+    account: TradingAccount | None = None
+    order: AccountOrder | None = None
+    detail: str = ""
+    gap: Decimal | None = None
+
+    @property
+    def key(self) -> tuple[int, str, str]:
+        return self.login, self.kind.value, self.detail
+
+
+@dataclass(slots=True)
+class Judged:
+    """What a reading shows, and of which accounts it can tell: only theirs are gone when they are not found."""
+
+    findings: list[Finding] = field(default_factory=list)
+    logins: dict[Difference.Kind, set[int]] = field(default_factory=dict)
+
+    def add(self, kind: Difference.Kind, logins: Iterable[int], findings: Iterable[Finding] = ()) -> None:
+        self.logins.setdefault(kind, set()).update(logins)
+        self.findings.extend(findings)
+
+
+@dataclass(frozen=True, slots=True)
+class Books:
+    """Our side of a unit. `busy` are accounts that an operation may be changing just now."""
+
+    accounts: Mapping[int, TradingAccount]
+    busy: frozenset[int]
+    switched: Mapping[int, BrokerOperation]
+
+    def quiet(self) -> dict[int, TradingAccount]:
+        return {login: row for login, row in self.accounts.items() if login not in self.busy}
+
+
+def read_books(connection: BrokerConnection, unit: int, *, since: datetime) -> Books:
+    """Our accounts of the unit. Whatever was written at or after `since` may be younger than the broker's answer."""
+    rows = TradingAccount.objects.filter(connection=connection, group__unit=unit).select_related("group", "order")
+    operations = BrokerOperation.objects.filter(account__connection=connection, account__group__unit=unit)
+    touched = operations.filter(
+        Q(status__in=(Status.INTENDED, Status.CALLING, Status.IN_DOUBT)) | Q(updated_at__gte=since)
+    )
+    busy = set(touched.values_list("account__login", flat=True))
+    busy |= set(rows.filter(created_at__gte=since).values_list("login", flat=True))
+    switches = operations.filter(
+        kind__in=(Switch.ENABLE, Switch.DISABLE), status__in=(Status.DONE, Status.NEEDS_REVIEW)
+    )
+    latest = switches.order_by("account_id", "-id").distinct("account_id").select_related("account")
+    switched = {each.account.login: each for each in latest if each.account is not None}
+    return Books({row.login: row for row in rows}, frozenset(busy), switched)
+
+
+def wanted(account: TradingAccount, books: Books) -> tuple[bool, str]:
+    """Whether the account should be enabled, and why we think so."""
+    if account.is_orphan:
+        return False, "It is an extra account that a lost reply left behind"
+    if account.order is not None and account.order.status in ENDED_BADLY:
+        return False, f"Its order {account.order.reference} is {account.order.get_status_display()}"
+    switch = books.switched.get(account.login)
+    if switch is None:
+        return account.is_enabled, f"We last read it {_state(account.is_enabled)}, and no operation has changed that"
+    verb = "Enabling" if switch.kind == Switch.ENABLE else "Disabling"
+    ended = (
+        "waits in review"
+        if switch.status == Status.NEEDS_REVIEW
+        else f"was read back {switch.updated_at:%Y-%m-%d %H:%M} UTC"
+    )
+    return switch.kind == Switch.ENABLE, f"{verb} it for {switch.subject} (operation {switch.pk}) {ended}"
+
+
+def wrongly_switched(books: Books, listed: Mapping[int, AccountDetails]) -> list[Finding]:
+    """Accounts that are enabled and should not be, or the other way round."""
+    found = []
+    for login, account in books.quiet().items():
+        row = listed.get(login)
+        if row is None:
+            continue
+        should, why = wanted(account, books)
+        if row.is_enabled != should:
+            since = "it was switched at the broker since" if login in books.switched else "the broker says otherwise"
+            kind = Kind.ENABLED if row.is_enabled else Kind.DISABLED
+            found.append(
+                Finding(kind, login, _state(should), _state(row.is_enabled), f"{why}; {since}.", account=account)
+            )
+    return found
+
+
+def not_flat(books: Books, positions: Iterable[OpenPosition]) -> list[Finding]:
+    """Accounts that must not trade and have open positions."""
+    open_now: dict[int, list[OpenPosition]] = {}
+    for position in positions:
+        open_now.setdefault(position.login, []).append(position)
+    found = []
+    for login, account in books.quiet().items():
+        if login not in open_now:
+            continue
+        should, why = wanted(account, books)
+        if not should:
+            names = ", ".join(sorted({each.symbol for each in open_now[login]}))
+            theirs = f"{len(open_now[login])} open: {names}"
+            cause = f"{why}; positions were left open or opened again since."
+            found.append(Finding(Kind.OPEN_POSITIONS, login, "flat", theirs, cause, account=account))
+    return found
+
+
+def unknown(connection: BrokerConnection, books: Books, listed: Mapping[int, AccountDetails]) -> list[Finding]:
+    """Accounts in our unit that no row of ours tells about, unless an order is about to find them."""
+    strangers = [row for login, row in listed.items() if login not in books.accounts]
+    creations = _creations(connection, [row.email.lower() for row in strangers])
+    found = []
+    for row in strangers:
+        creation = creations.get(row.email.lower())
+        order = creation.order if creation else None
+        if order is not None and order.status in {AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING}:
+            continue
+        theirs = f"{row.email}, {_state(row.is_enabled)}, balance {row.balance:,.2f}"
+        found.append(Finding(Kind.UNKNOWN_ACCOUNT, row.login, "not known", theirs, _origin(row, creation), order=order))
+    return found
+
+
+def _creations(connection: BrokerConnection, emails: Collection[str]) -> dict[str, BrokerOperation]:
+    made = BrokerOperation.objects.filter(connection=connection, kind=Switch.CREATE, marker__in=emails)
+    return {each.marker.lower(): each for each in made.select_related("order__group")}
+
+
+def _origin(row: AccountDetails, creation: BrokerOperation | None) -> str:
+    if creation is not None and creation.order is not None:
+        waits = creation.order.status == AccountOrder.Status.NEEDS_REVIEW
+        tail = "resume or cancel the order, which will find it" if waits else "a lost reply left it behind"
+        return f"It carries the marker of operation {creation.pk} for order {creation.order.reference}: {tail}."
+    if row.email.lower().endswith(f"@{settings.ACCOUNT_EMAIL_DOMAIN}".lower()):
+        return "Its address is one of ours, but no operation here has made it: another PropDesk may share the unit."
+    return "Opened at the broker by someone else: by hand, or by another system that shares the unit."
+
+
+def missing(books: Books, listed: Collection[int]) -> list[TradingAccount]:
+    """Our accounts that the broker did not list."""
+    return [account for login, account in books.quiet().items() if login not in listed]
+
+
+def missing_finding(account: TradingAccount, details: AccountDetails | None) -> Finding:
+    """`details` is what the broker answers when asked for the account by its number."""
+    if details is None:
+        theirs, cause = "no such account", "Deleted at the broker; what it held went with it."
+    else:
+        theirs, cause = "not in the unit's list", "The broker still knows the number: it was moved to another unit."
+    ours = "enabled" if account.is_enabled else "disabled"
+    return Finding(Kind.MISSING_ACCOUNT, account.login, ours, theirs, cause, account=account)
+
+
+def _state(is_enabled: bool) -> str:  # noqa: FBT001  (the one thing it is about)
+    return "enabled" if is_enabled else "disabled"

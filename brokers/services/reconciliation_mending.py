@@ -1,0 +1,77 @@
+"""What staff do about a difference: have it mended by an operation, or say that it may stay."""
+
+from datetime import datetime
+
+from django.db import transaction
+
+from brokers.models import AccountOrder, BrokerOperation, Difference, TradingAccount
+from brokers.services.operations import request_disable_and_flatten, request_enable
+from propdesk.lib.actors import Actor
+from propdesk.lib.transitions import IllegalTransition, transition
+
+Kind, Status = Difference.Kind, Difference.Status
+TAKEN_OUT = (Kind.ENABLED, Kind.OPEN_POSITIONS)
+AT_WORK = (AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING, AccountOrder.Status.NEEDS_REVIEW)
+
+
+def way_to_mend(difference: Difference) -> str:
+    """What mending does, in words; empty where no operation can, or an order may still find the account."""
+    if difference.status != Status.OPEN:
+        return ""
+    if difference.kind in TAKEN_OUT:
+        return "The account is disabled and its positions are closed, both read back."
+    if difference.kind == Kind.DISABLED:
+        return "The account is enabled again, and read back. Ask first why it was disabled at the broker."
+    if difference.kind == Kind.UNKNOWN_ACCOUNT and difference.order and difference.order.status not in AT_WORK:
+        return "The account is recorded as an orphan of its order, disabled and its positions closed."
+    return ""
+
+
+@transaction.atomic
+def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime) -> BrokerOperation:
+    """Mend it by an operation, which is returned; the next comparison shows whether it is gone.
+
+    Raises `IllegalTransition` when it is not open, `ValueError` when no operation can mend it.
+    """
+    difference = (
+        Difference.objects.select_for_update(of=("self",))
+        .select_related("account", "order__group")
+        .get(pk=difference_id)
+    )
+    if difference.status != Status.OPEN:
+        raise IllegalTransition(difference, difference.status, Status.MENDING)
+    if not way_to_mend(difference):
+        raise ValueError(f"No operation can mend: {difference}.")
+    account = difference.account or _adopt(difference)
+    mends = difference.mends + 1
+    subject = f"difference:{difference.pk}:{mends}"
+    if difference.kind == Kind.DISABLED:
+        operation = request_enable(subject=subject, account=account, by=by, now=now)
+    else:
+        disable, close_all = request_disable_and_flatten(subject=subject, account=account, by=by, now=now)
+        operation = close_all if difference.kind == Kind.OPEN_POSITIONS else disable
+    transition(
+        difference, to=Status.MENDING, by=by, now=now, reason=reason, operation=operation, mends=mends, account=account
+    )
+    return operation
+
+
+@transaction.atomic
+def acknowledge_difference(*, difference_id: int, reason: str, by: Actor, now: datetime) -> Difference:
+    """It may stay as it is. Should the money it is about change, it is open again. Raises `IllegalTransition`."""
+    difference = Difference.objects.select_for_update().get(pk=difference_id)
+    transition(difference, to=Status.ACKNOWLEDGED, by=by, now=now, reason=reason)
+    return difference
+
+
+def _adopt(difference: Difference) -> TradingAccount:
+    """Record an account that carries our marker as what it is: an extra one that a lost reply left behind."""
+    order = difference.order
+    if order is None:
+        raise ValueError(f"No order of ours has asked for account {difference.login}.")
+    marker = difference.theirs.split(",", 1)[0]
+    account, _ = TradingAccount.objects.get_or_create(
+        connection_id=difference.connection_id, login=difference.login,
+        defaults={"group": order.group, "marker": marker, "is_orphan": True},
+    )  # fmt: skip
+    return account
