@@ -130,7 +130,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
     "DEFAULT_PARSER_CLASSES": ["propdesk.lib.mng.parsers.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["propdesk.lib.mng.renderers.OrjsonRenderer"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "propdesk.lib.mng.schema.CodedSchema",
     "EXCEPTION_HANDLER": "propdesk.lib.mng.errors.exception_handler",
     "UNAUTHENTICATED_USER": None,
 }
@@ -142,6 +142,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
+    "ENUM_NAME_OVERRIDES": {
+        "ProgramStatus": "programs.models.Program.Status",
+        "PurchaseStatus": "purchases.models.Purchase.Status",
+        "ChallengeStatus": "challenges.models.Challenge.Status",
+        "BlockReason": "purchases.reasons.BlockReason",
+    },
 }
 
 # --- Admin (Unfold). Callables are given by their path, since the apps are not loaded yet. ---------------------------

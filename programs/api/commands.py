@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+from programs.api import examples
 from programs.api.inputs import CreateInput, ProgramIdInput, UpdateInput
 from programs.api.shapes import card
 from programs.models import Program
@@ -56,9 +57,9 @@ def _by_filter(data: Mapping[str, Any], caller: Caller) -> dict[str, Any]:
     return PROGRAMS.read(Program.objects.all(), data)
 
 
-CREATE = Command("MngCreatePropProgram", CreateInput, _create)
-GET = Command("MngGetPropProgram", ProgramIdInput, _get)
-UPDATE = Command("MngUpdatePropProgram", UpdateInput, _update)
-DELETE = Command("MngDeletePropProgram", ProgramIdInput, _delete)
-BY_FILTER = Command("MngGetPropProgramsByFilter", TableInput, _by_filter)
+CREATE = Command("MngCreatePropProgram", CreateInput, _create, examples=(examples.CREATE,))
+GET = Command("MngGetPropProgram", ProgramIdInput, _get, examples=(examples.GET,))
+UPDATE = Command("MngUpdatePropProgram", UpdateInput, _update, examples=(examples.UPDATE,))
+DELETE = Command("MngDeletePropProgram", ProgramIdInput, _delete, examples=(examples.DELETE,))
+BY_FILTER = Command("MngGetPropProgramsByFilter", TableInput, _by_filter, examples=(examples.BY_FILTER,))
 COMMANDS = (CREATE, GET, UPDATE, DELETE, BY_FILTER)

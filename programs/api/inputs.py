@@ -3,6 +3,7 @@
 from datetime import time
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from programs.models import Program
@@ -14,6 +15,7 @@ from propdesk.lib.mng.inputs import CommandInput, FlagField, NumberField, TextFi
 INT32 = {"minimum": -(2**31), "maximum": 2**31 - 1}
 
 
+@extend_schema_field({"type": "string", "pattern": "^[0-2][0-9]:[0-5][0-9](:[0-5][0-9])?$", "example": "17:00"})
 class WallTimeField(serializers.Field[time, Any, str, Any]):
     """A wall time such as "17:00" or "17:00:30"."""
 

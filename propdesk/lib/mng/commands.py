@@ -1,7 +1,7 @@
 """A command is declared once; the Mng envelope, the TCP gateway and the REST actions all run that declaration."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -34,6 +34,8 @@ class Command:
     run: Callable[[Mapping[str, Any], Caller], dict[str, Any]]
     sessions: frozenset[Session] = STAFF_SESSIONS
     aliases: tuple[str, ...] = ()
+    # Pairs of `data` as it is asked and answered, for the API's documentation.
+    examples: tuple[tuple[dict[str, Any], dict[str, Any]], ...] = field(default=(), compare=False)
 
     def execute(self, data: Any, caller: Caller) -> dict[str, Any]:
         """Check the session, validate the input, run. Raises CodedError (or a serializer's ValidationError)."""

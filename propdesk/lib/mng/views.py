@@ -1,6 +1,4 @@
 from django.http.response import HttpResponseBase
-from drf_spectacular.utils import extend_schema, inline_serializer
-from rest_framework import serializers
 from rest_framework.permissions import AllowAny
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -10,6 +8,7 @@ from propdesk.lib.access.models import ApiToken
 from propdesk.lib.mng.envelope import dispatch, ext_id_of, failure
 from propdesk.lib.mng.errors import coded
 from propdesk.lib.mng.renderers import json_response
+from propdesk.lib.mng.schema import MngSchema
 from propdesk.lib.times import utc_now
 
 
@@ -22,25 +21,8 @@ class MngView(APIView):
     # A token may also be in the body, so that `dispatch` is the one who asks for it.
     permission_classes = (AllowAny,)
 
-    @extend_schema(
-        request=inline_serializer(
-            "MngRequest",
-            {
-                "command": serializers.CharField(),
-                "extID": serializers.CharField(required=False),
-                "data": serializers.DictField(required=False),
-                "__token": serializers.CharField(required=False),
-            },
-        ),
-        responses=inline_serializer(
-            "MngAnswer",
-            {
-                "extID": serializers.CharField(),
-                "status": serializers.IntegerField(),
-                "data": serializers.DictField(),
-            },
-        ),
-    )
+    schema = MngSchema()
+
     def post(self, request: Request) -> HttpResponseBase:
         token = request.auth if isinstance(request.auth, ApiToken) else None
         answer = dispatch(request.data, clock=utc_now, token=token)
