@@ -56,7 +56,9 @@ def deletion_page(admin: ModelAdmin[Program], request: HttpRequest, program: Pro
         "title": f"Delete: {program}",
         "object": program,
         "form": form,
-        "counters": [(kind.replace("_", " "), total) for kind, total in preview.counters.items() if total],
+        "counters": [
+            (kind.replace("_", " "), total) for kind, total in preview.counters.items() if total and kind != "programs"
+        ],
         "in_flight": preview.in_flight,
     }
     return TemplateResponse(request, "admin/programs/program/delete_confirmation.html", context)

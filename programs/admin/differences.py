@@ -13,4 +13,5 @@ class Differences(Panel):
 
     template = "admin/panels/differences.html"
     sections: Sequence[Section]
+    is_new: bool = False  # there is no before: nothing to point out
     empty: str = "Nothing differs."

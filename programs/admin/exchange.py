@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from programs.admin.review import lead, new_program_panel, review_page, review_panels
+from programs.admin.review import Review, lead, new_program_panel, review_page, review_panels
 from programs.api.documents import below, export_document, read_document
 from programs.models import Program
 from programs.services import Rehearsal, StaleProgramError, rehearse_program, save_program
@@ -73,8 +73,10 @@ def import_page(request: HttpRequest, site: AdminSite, target: Program | None) -
                 return _reviewed_or_saved(request, site, entries, body, target)
         except InvalidDataError as refusal:
             problems = refusal.problems
-        except (TooLargeError, StaleProgramError) as refusal:
+        except StaleProgramError as refusal:
             problems = (Problem("", refusal.message),)
+        except TooLargeError as refusal:
+            problems, body = (Problem("", refusal.message),), b""
         form = ImportForm({"text": body.decode(errors="replace")})
     context = {
         **site.each_context(request),
@@ -83,6 +85,7 @@ def import_page(request: HttpRequest, site: AdminSite, target: Program | None) -
         "form": form,
         "problems": problems,
         "target": target,
+        "original": target,
     }
     return TemplateResponse(request, "admin/programs/program/import.html", context)
 
@@ -122,16 +125,16 @@ def _reviewed_or_saved(
     if target is not None and entries[0].rehearsal.changes_nothing:
         messages.info(request, f"The document says what {target} is already. Nothing was saved.")
         return HttpResponseRedirect(_page_of([target]))
-    return review_page(
-        request,
-        site,
-        title=f"Import into {target}" if target else "Import programs: dry run",
+    review = Review(
+        title=f"Import into {target}: dry run" if target else "Import programs: dry run",
         lead=_lead(entries, target),
-        warning="What you confirmed has changed since. Look at it again." if confirmed else "",
         panels=_panels(entries, target),
         fingerprint=fingerprint,
+        program=target,
+        again=bool(confirmed),
         inputs=[("text", body.decode())],
     )
+    return review_page(request, site, review)
 
 
 def _lead(entries: list[_Entry], target: Program | None) -> str:

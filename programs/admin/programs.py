@@ -13,7 +13,7 @@ from programs.admin.exchange import export_page, import_page
 from programs.admin.forms import PhaseFormSet, ProgramForm
 from programs.admin.history import terms_panel, versions_panel
 from programs.admin.phases import PhaseInline
-from programs.admin.review import NothingChangedError, UnconfirmedError, lead, review_page, review_panels
+from programs.admin.review import NothingChangedError, Review, UnconfirmedError, lead, review_page, review_panels
 from programs.admin.starting import address, start_of, starts_panel, templates_page
 from programs.models import Program
 from programs.services import StaleProgramError, rehearse_program, save_program, set_status
@@ -142,6 +142,8 @@ class ProgramAdmin(ModelAdmin[Program]):
     def render_change_form(
         self, request: HttpRequest, context: dict[str, Any], *args: Any, **kwargs: Any
     ) -> HttpResponse:
+        if "_edit" in request.POST:
+            context["errors"] = None  # there are none: staff came back from the dry run
         if not context.get("original") and request.method == "GET" and start_of(request) is None:
             context["panels_above"] = [starts_panel(_page("add"), _page("import"))]
         return super().render_change_form(request, context, *args, **kwargs)
@@ -176,15 +178,15 @@ class ProgramAdmin(ModelAdmin[Program]):
 
     def _review(self, request: HttpRequest, object_id: str | None, pending: UnconfirmedError) -> HttpResponse:
         program = self._program(request, object_id) if object_id else None
-        return review_page(
-            request,
-            self.admin_site,
+        review = Review(
             title=f"Save {program}: dry run" if program else "Add a program: dry run",
             lead=lead(pending.rehearsal, program),
-            warning="What you confirmed has changed since. Look at it again." if pending.again else "",
             panels=review_panels(pending.rehearsal, program, utc_now()),
             fingerprint=pending.rehearsal.fingerprint,
+            program=program,
+            again=pending.again,
         )
+        return review_page(request, self.admin_site, review)
 
     def save_model(self, request: HttpRequest, obj: Program, form: Any, change: bool) -> None:
         """Nothing yet: the program is saved together with its phases."""

@@ -1,6 +1,7 @@
 """The dry run: a page that shows what a save would change, for whom, and asks for confirmation."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -34,30 +35,31 @@ class NothingChangedError(Exception):
     """What was typed is what is saved already."""
 
 
-def review_page(
-    request: HttpRequest,
-    site: AdminSite,
-    *,
-    title: str,
-    lead: str,
-    panels: Sequence[Panel],
-    fingerprint: str,
-    warning: str = "",
-    inputs: Sequence[tuple[str, str]] | None = None,
-) -> HttpResponse:
-    """The page: the panels, and the input again with a fingerprint that confirms just this.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Review:
+    """What the page shows. `inputs` is what its confirmation posts: by default what this request posted."""
 
-    `inputs` is what the confirmation posts; what this request posted when it is None.
-    """
+    title: str
+    lead: str
+    panels: Sequence[Panel]
+    fingerprint: str
+    program: Program | None
+    again: bool = False
+    inputs: Sequence[tuple[str, str]] | None = None
+
+
+def review_page(request: HttpRequest, site: AdminSite, review: Review) -> HttpResponse:
+    """The page: the panels, and the input again with a fingerprint that confirms just this."""
     context = {
         **site.each_context(request),
         "opts": Program._meta,
-        "title": title,
-        "lead": lead,
-        "warning": warning,
-        "panels": panels,
-        "fingerprint": fingerprint,
-        "inputs": _posted(request) if inputs is None else inputs,
+        "title": review.title,
+        "original": review.program,
+        "lead": review.lead,
+        "warning": "What you confirmed has changed since. Look at it again." if review.again else "",
+        "panels": review.panels,
+        "fingerprint": review.fingerprint,
+        "inputs": _posted(request) if review.inputs is None else review.inputs,
     }
     return TemplateResponse(request, "admin/programs/program/review.html", context)
 
@@ -77,7 +79,7 @@ def review_panels(rehearsal: Rehearsal, program: Program | None, now: datetime) 
 
 def new_program_panel(rehearsal: Rehearsal) -> Panel:
     """All that a new program is."""
-    return Differences(title=rehearsal.after["program"]["name"], sections=_sections(rehearsal))
+    return Differences(title=rehearsal.after["program"]["name"], sections=_sections(rehearsal), is_new=True)
 
 
 def _sections(rehearsal: Rehearsal) -> list[Section]:

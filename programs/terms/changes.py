@@ -134,10 +134,10 @@ def _pairs(before: Sequence[Document], after: Sequence[Document]) -> Iterator[tu
 
 
 def _changes(before: Document, after: Document, program_before: Document, program_after: Document) -> Iterator[Change]:
-    """Field by field, in the order of the new terms. Amounts are in the currency of their program."""
+    """Field by field, in the order of the tables here. Amounts are in the currency of their program."""
     old_currency, new_currency = program_before["price_currency"], program_after["price_currency"]
-    for name in [*after, *(name for name in before if name not in after)]:
-        if name == "phase_index" or before.get(name) == after.get(name):
+    for name in (*_LABELS, *PARAMETERS):
+        if before.get(name) == after.get(name):
             continue
         shown_before = _text(name, before[name], old_currency) if name in before else NONE
         shown_after = _text(name, after[name], new_currency) if name in after else NONE

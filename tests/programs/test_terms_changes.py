@@ -52,10 +52,10 @@ def test_rules_are_shown_by_their_labels_and_in_plain_sentences() -> None:
 
     assert (section.title, section.note) == ("1. Evaluation", "")
     assert section.changes == (
+        Change("Percentage of (daily loss)", "the figure that the loss is counted from", "the initial balance"),
         Change("Profit target, %", "8 %", "6 %"),
         Change("Best day at most, %", "off", "30 %"),
         Change("Positions may stay open over the weekend", "yes", "no"),
-        Change("Percentage of (daily loss)", "the figure that the loss is counted from", "the initial balance"),
     )
     assert section.lost == ("Pass when balance reaches 108,000.00 USD, 8 % over the initial balance.",)
     assert section.gained[0] == "Pass when balance reaches 106,000.00 USD, 6 % over the initial balance."
