@@ -7,18 +7,24 @@ from propdesk.lib.money import MoneyField
 class LedgerTransaction(models.Model):
     """Money that an operation moved at a broker, in double entry (mechanism M10).
 
-    Written in the transaction that concludes the operation, once per operation. Its entries add up to zero in every
+    Written in the transaction that concludes the operation, once for each time that the operation had its effect. Its entries add up to zero in every
     currency: a constraint trigger sees to it at commit. Rows are never changed or deleted. Plain ids and texts instead
     of foreign keys: the ledger outlives what it tells about.
     """
 
-    operation_id = models.BigIntegerField(unique=True, help_text="The broker operation that moved the money.")
+    operation_id = models.BigIntegerField(help_text="The broker operation that moved the money.")
+    occurrence = models.PositiveSmallIntegerField(
+        default=1, help_text="Above 1: a call that was taken for lost landed late, beside the one that was made for it."
+    )
     kind = models.CharField(max_length=20)
     subject = models.CharField(max_length=100)
     at = models.DateTimeField(help_text="When it was concluded that the money has moved.")
 
     class Meta:
         ordering = ("-id",)
+        constraints = [
+            models.UniqueConstraint(fields=["operation_id", "occurrence"], name="ledger_occurrence_once"),
+        ]
         indexes = [models.Index(fields=["subject"], name="ledger_subject")]
 
     def __str__(self) -> str:

@@ -14,17 +14,17 @@ def ledger_account(account: TradingAccount) -> str:
     return f"broker:{account.connection_id}:{account.login}"
 
 
-def record_move(operation: BrokerOperation, *, now: datetime) -> LedgerTransaction:
+def record_move(operation: BrokerOperation, *, now: datetime, occurrence: int = 1) -> LedgerTransaction:
     """Write down the money that a deposit or withdrawal has moved, in the transaction that makes the operation done.
 
-    The database refuses a second time, and an unbalanced one at commit.
+    The database refuses the same occurrence a second time, and an unbalanced one at commit.
     """
     account, amount = operation.account, operation.amount
     if account is None or amount is None:
         raise ValueError(f"{operation} moves no money.")
     moved: Decimal = amount if operation.kind == BrokerOperation.Kind.DEPOSIT else -amount
     written = LedgerTransaction.objects.create(
-        operation_id=operation.pk, kind=operation.kind, subject=operation.subject, at=now
+        operation_id=operation.pk, occurrence=occurrence, kind=operation.kind, subject=operation.subject, at=now
     )
     other = CUSTOMER_PRICE if operation.order_id is None else FIRM
     LedgerEntry.objects.bulk_create(
@@ -32,3 +32,13 @@ def record_move(operation: BrokerOperation, *, now: datetime) -> LedgerTransacti
         for name, figure in ((ledger_account(account), moved), (other, -moved))
     )
     return written
+
+
+def record_late_deposits(withdrawal: BrokerOperation, *, now: datetime) -> None:
+    """Write down the late deposits of an order whose money this withdrawal has taken out again."""
+    deposit = BrokerOperation.objects.select_related("account__group").get(
+        order=withdrawal.order, kind=BrokerOperation.Kind.DEPOSIT
+    )
+    known = LedgerTransaction.objects.filter(operation_id=deposit.pk).count()
+    for late in range(int(withdrawal.amount / deposit.amount)):
+        record_move(deposit, now=now, occurrence=known + 1 + late)

@@ -8,7 +8,7 @@ from brokers.client.base import AccountDetails, Broker, NewAccount, Transfer
 from brokers.client.errors import NoDataError, OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
-from brokers.services.ledger import record_move
+from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
 from propdesk.lib.money import as_text
@@ -97,6 +97,8 @@ class MoneyMove(Procedure):
     def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         if operation.kind == Kind.DEPOSIT:
             TradingAccount.objects.filter(operations=operation).update(is_funded=True)
+        if operation.kind == Kind.WITHDRAW and operation.order_id:
+            record_late_deposits(operation, now=now)
         record_move(operation, now=now)
 
     def _transfers(self, operation: BrokerOperation, work: Work) -> list[Transfer]:

@@ -1,4 +1,4 @@
-"""The vendor's own samples, as its page prints them, with figures in place of the type names. Five are not valid JSON."""
+"""The vendor's own samples as its page prints them, figures in place of the type names. Five are not valid JSON."""
 
 import json
 from collections.abc import Callable
