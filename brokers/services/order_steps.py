@@ -15,7 +15,8 @@ from brokers.client.errors import BrokerError
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
 from brokers.services.calls import BROKERS, PATIENCE, Work, carry_out, wait_before_retry
 from brokers.services.operations import request_disable_and_flatten
-from brokers.services.procedures import net_transfers, procedure_of, sound_accounts
+from brokers.services.procedures import procedure_of, sound_accounts
+from brokers.services.transfers import net, read_transfers
 from propdesk.lib.money import as_text
 from propdesk.lib.transitions import record
 
@@ -89,7 +90,7 @@ def check_money(order: AccountOrder, work: Work) -> Outcome | None:
         return outcome
     account = account_of(order)
     try:
-        excess = net_transfers(work.broker(), account) - order.deposit if account else Decimal(0)
+        excess = net(read_transfers(work, account)) - order.deposit if account else Decimal(0)
     except BrokerError as exc:
         return _no_data(order, work, exc)
     if excess == 0:

@@ -4,13 +4,14 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from brokers.client.base import AccountDetails, Broker, NewAccount, Transfer
+from brokers.client.base import AccountDetails, NewAccount
 from brokers.client.errors import NoDataError, OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
+from brokers.services.transfers import read_transfers, summary
 from propdesk.lib.money import as_text
 
 Kind = BrokerOperation.Kind
@@ -71,7 +72,7 @@ class MoneyMove(Procedure):
     most_attempts = 5
 
     def baseline(self, operation: BrokerOperation, work: Work) -> Any:
-        return _summary(self._transfers(operation, work))
+        return summary(read_transfers(work, _account(operation)))
 
     def send(self, operation: BrokerOperation, work: Work) -> Evidence:
         account, amount = _account(operation), operation.amount
@@ -82,12 +83,12 @@ class MoneyMove(Procedure):
 
     def look(self, operation: BrokerOperation, work: Work) -> Finding:
         before: dict[str, Any] = operation.baseline or {}
-        after = _summary(self._transfers(operation, work))
+        after = summary(read_transfers(work, _account(operation), at_least=before["count"]))
         count: int = after["count"] - before["count"]
         moved = Decimal(after["sum"]) - Decimal(before["sum"])
         ours = operation.amount if operation.kind == Kind.DEPOSIT else -operation.amount
         evidence = {"before": before, "after": after, "from": "transfers"}
-        if (count, moved) == (1, ours):
+        if 1 <= count <= self.most_landings(operation) and moved == count * ours:
             return Finding(Verdict.DONE, evidence)
         if (count, moved) == (0, Decimal(0)):
             return Finding(Verdict.NOTHING, evidence)
@@ -101,14 +102,22 @@ class MoneyMove(Procedure):
             record_late_deposits(operation, now=now)
         record_move(operation, now=now)
 
-    def _transfers(self, operation: BrokerOperation, work: Work) -> list[Transfer]:
-        account = _account(operation)
-        return work.broker().account_transfers(unit=account.group.unit, login=account.login)
+    def most_landings(self, operation: BrokerOperation) -> int:
+        """How many of our calls may have landed since the baseline was read."""
+        return 1
 
 
-class PayerMove(MoneyMove):
-    """Money of a living account. It is taken again only when a late effect of the first call is out of the question:
-    there is no later step at which an excess could be found and given back."""
+class OrderDeposit(MoneyMove):
+    """The deposit of an account that nobody else can use yet. An earlier call of it, called absent, may have landed
+    together with the last one: the order takes the excess out again before the account is enabled."""
+
+    def most_landings(self, operation: BrokerOperation) -> int:
+        return operation.attempts
+
+
+class PatientMove(MoneyMove):
+    """Money of a living account, or an excess that is taken out. It is moved again only when a late effect of the first
+    call is out of the question: there is no later step at which too much could be found and given back."""
 
     def settle_after(self, connection: BrokerConnection) -> timedelta:
         return timedelta(seconds=max(connection.settle_seconds, connection.quarantine_seconds))
@@ -215,7 +224,7 @@ def procedure_of(operation: BrokerOperation) -> Procedure:
         case Kind.CREATE:
             return Creation()
         case Kind.DEPOSIT | Kind.WITHDRAW:
-            return MoneyMove() if operation.order_id else PayerMove()
+            return OrderDeposit() if operation.order_id and operation.kind == Kind.DEPOSIT else PatientMove()
         case Kind.ENABLE | Kind.DISABLE:
             return Switch()
         case Kind.CLOSE_ALL:
@@ -248,17 +257,6 @@ def _read_soundly(work: Work, *, unit: int) -> dict[int, AccountDetails]:
             f"The broker lists {len(accounts)} accounts and misses too many of the {len(known)} that we know."
         )
     return accounts
-
-
-def net_transfers(broker: Broker, account: TradingAccount) -> Decimal:
-    """What was paid in less what was taken out."""
-    return sum(
-        (each.amount for each in broker.account_transfers(unit=account.group.unit, login=account.login)), Decimal(0)
-    )
-
-
-def _summary(transfers: list[Transfer]) -> dict[str, Any]:
-    return {"count": len(transfers), "sum": str(sum((each.amount for each in transfers), Decimal(0)))}
 
 
 def _order(operation: BrokerOperation) -> AccountOrder:

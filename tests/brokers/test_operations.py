@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from brokers.client.thinkmarkets import ThinkMarkets
 from brokers.models import BrokerOperation, TradingAccount
 from brokers.services import (
     SubjectReusedError,
@@ -66,6 +67,17 @@ def test_a_withdrawal_is_not_sent_while_its_baseline_cannot_be_read(simulator: S
     assert (operation.status, operation.attempts) == (Status.NEEDS_REVIEW, 0)
     assert operation.review_reason == "Given up: The call broke off: ProtocolError."
     assert simulator.account(payer.login)["balance"] == 10000.0
+
+
+def test_an_answer_that_misses_transfers_of_ours_is_no_baseline(
+    simulator: Simulator, payer: TradingAccount, monkeypatch: pytest.MonkeyPatch
+):
+    assert run(withdrawal(payer)).status == Status.DONE
+    monkeypatch.setattr(ThinkMarkets, "account_transfers", lambda _self, **_account: [])
+    second = run_operation(operation_id=withdrawal(payer, subject="purchase:2:payment").pk, clock=utc_now)
+    assert (second.status, second.attempts, second.baseline) == (Status.INTENDED, 0, None)
+    assert second.error_message == "The broker lists 0 transfers, and there have been 2."
+    assert simulator.account(payer.login)["balance"] == 9501.0
 
 
 @pytest.mark.parametrize("kind", ["drop_after", "truncate_after", "error_after"])

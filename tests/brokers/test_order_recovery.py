@@ -74,6 +74,21 @@ def test_a_deposit_that_lands_late_is_taken_out_before_the_account_is_enabled(
     assert [each["type"] for each in row["transfers"]] == ["DEPOSIT", "DEPOSIT", "WITHDRAWAL"]
 
 
+def test_a_late_deposit_that_lands_together_with_its_repetition_is_taken_out_again(
+    simulator: Simulator, demo_group: AccountGroup
+):
+    # The second call, after 3 seconds, is in doubt as well; when it is looked for, both have landed.
+    simulator.faults(fault("deposit", "late_effect", seconds=3.4), fault("deposit", "error_after"))
+    order = drive_in_real_time(placed(demo_group))
+
+    assert order.status == Status.READY
+    deposit = order.operations.get(kind="deposit")
+    assert (deposit.attempts, deposit.evidence["before"]["count"], deposit.evidence["after"]["count"]) == (2, 0, 2)
+    (row,) = simulator.accounts_of(stem(order))
+    assert (row["enabled"], row["balance"]) == (True, 100000.0)
+    assert [each["type"] for each in row["transfers"]] == ["DEPOSIT", "DEPOSIT", "WITHDRAWAL"]
+
+
 def test_an_order_that_fails_leaves_no_late_account_unrecorded(simulator: Simulator, demo_group: AccountGroup):
     simulator.faults(fault("create", "late_effect", seconds=3.4))
     order = placed(demo_group)

@@ -223,7 +223,7 @@ def test_an_account_that_holds_anything_but_its_deposit_is_not_enabled(simulator
     simulator.faults(fault("deposit", "error_before"))
     order, clock = placed(demo_group), JumpingClock()
     advance_order(order_id=order.pk, clock=clock)
-    order.operations.filter(kind="deposit").update(status=Operation.Status.DONE)
+    order.operations.filter(kind="deposit").update(status=Operation.Status.DONE, baseline=None)
     order = drive(order, clock)
     assert order.status == Status.NEEDS_REVIEW
     assert order.review_reason == "The account holds -100,000.00 beside its deposit of 100,000.00."
