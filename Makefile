@@ -1,7 +1,7 @@
 # PropDesk. `make run` and `make test` need Python 3.11 or newer and a package index, and nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check setup fix
+.PHONY: help run test chaos check setup fix
 SHELL := /bin/sh
 .SHELLFLAGS := -ec
 MAKEFLAGS += --no-print-directory
@@ -40,6 +40,16 @@ run: $(UV) ## start everything; Ctrl-C stops it
 
 test: setup ## run all tests; ARGS="-k name" narrows them down
 	@exec $(BIN)/pytest $(ARGS)
+
+ORDERS ?= 400
+SALES ?= 0.5
+FAULT_RATE ?= 0.3
+KILLS ?= 30
+SEED ?= 1
+
+chaos: setup ## kill everything again and again against a faulty broker; ORDERS=400 FAULT_RATE=0.3 KILLS=30 SEED=1
+	@exec $(BIN)/python -m tests.chaos --orders $(ORDERS) --sales $(SALES) --fault-rate $(FAULT_RATE) \
+		--kills $(KILLS) --seed $(SEED) $(ARGS)
 
 check: setup ## ruff, mypy, import contracts, migrations, production settings
 	@echo "ruff";           $(BIN)/ruff check --quiet --output-format concise . && $(BIN)/ruff format --check --quiet .

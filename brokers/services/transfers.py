@@ -36,4 +36,4 @@ def _known(account: TradingAccount) -> int:
     done = BrokerOperation.objects.filter(
         account=account, kind__in=BrokerOperation.MONEY, status=BrokerOperation.Status.DONE, baseline__isnull=False
     )
-    return max((baseline["count"] + 1 for baseline in done.values_list("baseline", flat=True)), default=0)
+    return max((each.baseline["count"] + 1 for each in done.only("baseline") if each.baseline), default=0)

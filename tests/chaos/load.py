@@ -19,7 +19,7 @@ from propdesk.lib.times import utc_now
 from purchases.errors import SaleRefusedError
 from purchases.models import Customer, PayerAccount, Purchase
 from purchases.services import buy
-from tests.chaos.plan import DEADLINE, QUARANTINE, SETTLE, Plan
+from tests.chaos.plan import DEADLINE, Plan
 from tests.chaos.world import API_KEY, World
 
 logger = logging.getLogger(__name__)
@@ -45,8 +45,8 @@ class Firm:
 def found(world: World, plan: Plan) -> Firm:
     """A broker connection, two groups, a program, and customers with money."""
     broker = BrokerConnection.objects.create(
-        name="chaos", base_url=world.broker_url, api_key=API_KEY, deadline_seconds=DEADLINE, settle_seconds=SETTLE,
-        quarantine_seconds=QUARANTINE, calls_per_second=0,
+        name="chaos", base_url=world.broker_url, api_key=API_KEY, deadline_seconds=DEADLINE, settle_seconds=plan.settle,
+        quarantine_seconds=plan.quarantine, calls_per_second=0,
     )  # fmt: skip
     groups = {
         name: AccountGroup.objects.create(

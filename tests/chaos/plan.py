@@ -40,6 +40,8 @@ class Plan:
     sweepers: int
     workers: int
     converge_seconds: float
+    settle: int
+    quarantine: int
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -89,4 +91,6 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--seed", type=int, default=1, help="of the faults, the kills and their places (1)")
     add("--sweepers", type=int, default=2, help="sweeper processes (2)")
     add("--workers", type=int, default=1, help="Celery workers, each with two processes (1)")
+    add("--settle", type=int, default=SETTLE, help="the connection's settle time in seconds (%(default)s)")
+    add("--quarantine", type=int, default=QUARANTINE, help="its quarantine; 0 lets late deposits pass (%(default)s)")
     add("--converge-seconds", type=float, default=180, help="how long to wait at the end (180)")
