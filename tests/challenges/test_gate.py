@@ -97,7 +97,7 @@ def test_an_account_that_the_answer_leaves_out_has_no_figures() -> None:
     result = look(ScriptedBroker([{1: stats(1, "100000", "99000")}]), 1, 2)
 
     assert set(result.figures) == {1}
-    assert result.missing == {2: "the broker's answer leaves this account out"}
+    assert result.missing == {2: "the broker's answer has no readable figures of this account"}
 
 
 def test_a_jump_that_the_second_reading_repeats_is_believed_as_of_the_second_reading() -> None:

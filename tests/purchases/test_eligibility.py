@@ -1,4 +1,5 @@
 from decimal import Decimal
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,18 @@ def reason(shop: Shop, balance: Decimal | None = Decimal(10_000)) -> BlockReason
     payer = owned_payer(shop.customer, shop.payer.account.login)
     shop.program.refresh_from_db()
     return block_reason(program=shop.program, payer=payer, balance=balance)
+
+
+def move_payer_to(shop: Shop, **differs: Any) -> None:
+    """Put the payer account into a group like its own, but for what differs; no program uses that one."""
+    group = shop.payer.account.group
+    group.pk = None
+    for name, value in differs.items():
+        setattr(group, name, value)
+    group.broker_group = f"{group.unit}:{group.name}"
+    group.save(force_insert=True)
+    shop.payer.account.group = group
+    shop.payer.account.save(update_fields=["group"])
 
 
 def test_an_enabled_real_account_with_enough_money_may_pay(shop: Shop) -> None:
@@ -79,12 +92,12 @@ def test_a_payer_group_that_is_switched_off_blocks(shop: Shop) -> None:
 
 
 def test_a_payer_account_in_another_currency_blocks(shop: Shop) -> None:
-    AccountGroup.objects.filter(name="PROP_REAL_USD").update(currency="EUR")
+    move_payer_to(shop, name="PROP_REAL_EUR", currency="EUR")
 
     assert reason(shop) == "CURRENCY_CONVERSION_REQUIRED"
 
 
 def test_a_demo_account_cannot_pay(shop: Shop) -> None:
-    AccountGroup.objects.filter(name="PROP_REAL_USD").update(mode=AccountMode.DEMO)
+    move_payer_to(shop, name="SOME_DEMO_USD", mode=AccountMode.DEMO)
 
     assert reason(shop) == "PAYER_ACCOUNT_NOT_REAL"
