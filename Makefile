@@ -1,7 +1,7 @@
 # PropDesk. `make run` and `make test` need Python 3.11 or newer and a package index, and nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos check setup fix
+.PHONY: help run test chaos bench fuzz check setup fix
 SHELL := /bin/sh
 .SHELLFLAGS := -ec
 MAKEFLAGS += --no-print-directory
@@ -50,6 +50,13 @@ SEED ?= 1
 chaos: setup ## kill everything again and again against a faulty broker; ORDERS=400 FAULT_RATE=0.3 KILLS=30 SEED=1
 	@exec $(BIN)/python -m tests.chaos --orders $(ORDERS) --sales $(SALES) --fault-rate $(FAULT_RATE) \
 		--kills $(KILLS) --seed $(SEED) $(ARGS)
+
+bench: setup ## how fast the big tables are, as ratios (docs/performance.md); BENCH_ROUNDS=7
+	@exec $(BIN)/python -m bench
+
+FUZZ_EXAMPLES ?= 50
+fuzz: setup ## ask every operation of the API everything, in every session; FUZZ_EXAMPLES=50 FUZZ_SEED=1
+	@FUZZ_EXAMPLES=$(FUZZ_EXAMPLES) exec $(BIN)/pytest tests/fuzz --show-capture=no $(ARGS)
 
 check: setup ## ruff, mypy, import contracts, migrations, production settings
 	@echo "ruff";           $(BIN)/ruff check --quiet --output-format concise . && $(BIN)/ruff format --check --quiet .

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from drf_spectacular.utils import extend_schema_serializer
 from rest_framework import serializers
 
 from programs.api.commands import PROGRAMS
@@ -67,6 +68,7 @@ class ProgramCard(serializers.Serializer[Any]):
     steps = StepOutput(many=True)
 
 
+@extend_schema_serializer(many=False)
 class ProgramPage(serializers.Serializer[Any]):
     count = serializers.IntegerField(help_text="The total before paging.")
     next = serializers.CharField(allow_null=True)

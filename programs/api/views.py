@@ -41,7 +41,7 @@ class ProgramPages(LimitOffsetPagination):
     max_limit = 1000
 
 
-PROGRAM_ID = OpenApiParameter("id", OpenApiTypes.INT64, OpenApiParameter.PATH)
+PROGRAM_ID = OpenApiParameter("id", {"type": "integer", "minimum": 0, "maximum": 10**18 - 1}, OpenApiParameter.PATH)
 LIST_PARAMETERS = [
     *(OpenApiParameter(name) for name in ("brand", "price_currency", "demo_group")),
     OpenApiParameter("name", description="Part of the name, in any case."),
