@@ -6,6 +6,8 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.urls import reverse
 
+from propdesk.lib.admin import review_sources
+
 # group -> (title, icon, app, model)
 GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
     "Programs": [
@@ -25,6 +27,8 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
         ("Unit watches", "monitor_heart", "challenges", "unitwatch"),
     ],
     "Brokers": [
+        ("Differences", "difference", "brokers", "difference"),
+        ("Reconciliation", "compare_arrows", "brokers", "unitreconciliation"),
         ("Broker connections", "lan", "brokers", "brokerconnection"),
         ("Account groups", "workspaces", "brokers", "accountgroup"),
         ("Trading accounts", "account_balance", "brokers", "tradingaccount"),
@@ -44,7 +48,10 @@ GROUPS: dict[str, list[tuple[str, str, str, str]]] = {
 def sidebar(request: HttpRequest) -> list[dict[str, Any]]:
     """The navigation in the theme's shape; groups of which nothing may be seen are left out."""
     front = {"title": "Dashboard", "icon": "dashboard", "link": reverse("admin:index")}
-    groups = [{"items": [front]}]
+    fronts = [front]
+    if review_sources(request.user):
+        fronts.append({"title": "Review queue", "icon": "inbox", "link": reverse("admin:brokers_review")})
+    groups = [{"items": fronts}]
     for title, entries in GROUPS.items():
         items = [
             {"title": name, "icon": icon, "link": reverse(f"admin:{app}_{model}_changelist")}

@@ -1,13 +1,17 @@
 from collections.abc import Sequence
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 
 from brokers.admin import colours
-from brokers.models import BrokerOperation, TradingAccount
+from brokers.admin.live import live_panels
+from brokers.models import BrokerOperation, Difference, TradingAccount
 from propdesk.lib.admin import (
     NOTHING,
     Colour,
+    Link,
     Panel,
     RelatedFilter,
     Table,
@@ -78,9 +82,51 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
             return link_to(payer.customer, f"{payer.customer} (payer)")
         return NOTHING
 
+    def links(self, request: HttpRequest, row: TradingAccount | None) -> Sequence[Link]:
+        if row is None:
+            return ()
+        return [Link("Read now at the broker", reverse("admin:brokers_tradingaccount_live", args=[row.pk]), "sync")]
+
+    def get_urls(self) -> list[URLPattern]:
+        live = self.admin_site.admin_view(self.live_view)
+        return [path("<int:pk>/live/", live, name="brokers_tradingaccount_live"), *super().get_urls()]
+
+    def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The account as the broker shows it now; nothing is changed there or here."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        account = TradingAccount.objects.select_related("group", "connection").filter(pk=pk).first()
+        if account is None:
+            raise Http404
+        page = reverse("admin:brokers_tradingaccount_change", args=[pk])
+        return self.panels_page(
+            request,
+            title=f"Account {account.login} at the broker",
+            intro="Read at this moment. Reload the page to read again; nothing is changed at the broker or here.",
+            panels=live_panels(account),
+            back=(page, f"Back to account {account.login}"),
+        )
+
     def panels_below(self, request: HttpRequest, row: TradingAccount) -> Sequence[Panel]:
         operations = row.operations.order_by("-id")[:20]
+        differences = row.differences.present()[:20]
         return [
+            Table(
+                title="Differences from the broker",
+                columns=("What", "Status", "Ours", "The broker's", "Last seen"),
+                more=list_of(Difference, q=row.login),
+                rows=[
+                    (
+                        link_to(each, each.get_kind_display()),
+                        status_label(each, colours.DIFFERENCE),
+                        each.ours,
+                        each.theirs,
+                        each.last_seen_at,
+                    )
+                    for each in differences
+                ],
+                empty="None: the last comparison found it as we know it.",
+            ),
             Table(
                 title="Broker operations",
                 note="The latest twenty calls that changed something on this account.",
@@ -98,5 +144,5 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
                     for operation in operations
                 ],
                 empty="No call has changed this account through PropDesk.",
-            )
+            ),
         ]

@@ -1,6 +1,6 @@
 """What the statuses of the broker side look like."""
 
-from brokers.models import AccountMode, AccountOrder, BrokerOperation
+from brokers.models import AccountMode, AccountOrder, BrokerOperation, Difference
 from propdesk.lib.admin import Colour
 
 ORDER: dict[int, Colour] = {
@@ -21,3 +21,19 @@ OPERATION: dict[int, Colour] = {
     BrokerOperation.Status.CANCELLED: Colour.GREY,
 }
 MODE: dict[int, Colour] = {AccountMode.DEMO: Colour.GREY, AccountMode.REAL: Colour.GREEN}
+DIFFERENCE: dict[int, Colour] = {
+    Difference.Status.OPEN: Colour.ORANGE,
+    Difference.Status.MENDING: Colour.BLUE,
+    Difference.Status.ACKNOWLEDGED: Colour.GREY,
+    Difference.Status.GONE: Colour.GREEN,
+}
+# Red: money or trading is at stake now.
+DIFFERENCE_KIND: dict[str, Colour] = {
+    Difference.Kind.ENABLED: Colour.RED,
+    Difference.Kind.OPEN_POSITIONS: Colour.RED,
+    Difference.Kind.BALANCE: Colour.RED,
+    Difference.Kind.TRANSFER: Colour.RED,
+    Difference.Kind.DISABLED: Colour.ORANGE,
+    Difference.Kind.MISSING_ACCOUNT: Colour.ORANGE,
+    Difference.Kind.UNKNOWN_ACCOUNT: Colour.GREY,
+}

@@ -1,18 +1,37 @@
+from collections.abc import Sequence
 from typing import Any
 
 from django import forms
 from django.conf import settings
 from django.contrib import admin
+from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import Http404, HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 
+from brokers.admin import colours
+from brokers.admin.units import unit_panels
 from brokers.client.errors import BrokerError
 from brokers.client.transport import check_address
 from brokers.models import BrokerConnection
 from brokers.services import test_connection
 from propdesk.lib.actors import Actor
-from propdesk.lib.admin import Button, Colour, ModelAdmin, PasswordInput, count_of, display, label
+from propdesk.lib.admin import (
+    Button,
+    Colour,
+    Link,
+    ModelAdmin,
+    Panel,
+    PasswordInput,
+    Table,
+    count_of,
+    display,
+    label,
+    link_to,
+    status_label,
+)
 from propdesk.lib.mng.errors import ConflictError
+from propdesk.lib.money import as_text
 
 
 class ConnectionForm(forms.ModelForm[BrokerConnection]):
@@ -95,6 +114,52 @@ class BrokerConnectionAdmin(ModelAdmin[BrokerConnection]):
             asks_reason=False,
         ),
     )
+
+    def links(self, request: HttpRequest, row: BrokerConnection | None) -> Sequence[Link]:
+        if row is None:
+            return ()
+        return [Link("Units at the broker", reverse("admin:brokers_brokerconnection_units", args=[row.pk]), "list_alt")]
+
+    def get_urls(self) -> list[URLPattern]:
+        units = self.admin_site.admin_view(self.units_view)
+        return [path("<int:pk>/units/", units, name="brokers_brokerconnection_units"), *super().get_urls()]
+
+    def units_view(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The units that our key sees, and a form for each that is no account group yet. Only reads at the broker."""
+        connection = BrokerConnection.objects.filter(pk=pk).first()
+        if connection is None:
+            raise Http404
+        if not self.has_view_permission(request, connection):
+            raise PermissionDenied
+        page = reverse("admin:brokers_brokerconnection_change", args=[pk])
+        may_add = request.user.has_perm("brokers.add_accountgroup")
+        return self.panels_page(
+            request,
+            title=f"Units at {connection}",
+            intro="What our key sees at the broker, read at this moment. A unit becomes an account group with a name, "
+            "a mode and a default deposit; then programs can open accounts in it.",
+            panels=unit_panels(connection, may_add=may_add),
+            back=(page, f"Back to {connection}"),
+        )
+
+    def panels_below(self, request: HttpRequest, row: BrokerConnection) -> Sequence[Panel]:
+        return [
+            Table(
+                title="Account groups",
+                columns=("Group", "Mode", "Unit", "Group string at the broker", "Default deposit"),
+                rows=[
+                    (
+                        link_to(group),
+                        status_label(group, colours.MODE, "mode"),
+                        str(group.unit),
+                        group.broker_group,
+                        as_text(group.default_deposit, group.currency),
+                    )
+                    for group in row.groups.all()
+                ],
+                empty="None yet: see the units at the broker.",
+            )
+        ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BrokerConnection]:
         return super().get_queryset(request).annotate(groups_total=count_of(BrokerConnection, "groups"))

@@ -1,12 +1,15 @@
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from django.contrib import admin
-from django.http import HttpRequest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 
 from brokers.admin import colours
 from brokers.models import AccountOrder, BrokerOperation
-from brokers.services import resume_operation
+from brokers.services import conclude_operation, resume_operation, review_of
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import (
     NOTHING,
@@ -15,24 +18,57 @@ from propdesk.lib.admin import (
     ChoicesFilter,
     Colour,
     DateRangeFilter,
+    Facts,
+    Link,
     Panel,
     RelatedFilter,
+    Sentences,
+    Table,
     ViewOnlyAdmin,
     display,
     flag_column,
     link_column,
+    link_to,
     list_of,
     money_column,
     register_cards,
+    review_panel,
+    review_sources,
     status_column,
+    status_label,
     timeline,
 )
+from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.times import utc_now
 
 
 def _resume(operation: BrokerOperation, by: Actor, reason: str) -> str:
     resume_operation(operation_id=operation.pk, reason=reason, by=by, now=utc_now())
     return "The machine takes it up again: by reading the broker first if the call may have been made."
+
+
+def _conclude(operation: BrokerOperation, by: Actor, reason: str, *, happened: bool) -> str:
+    try:
+        concluded = conclude_operation(
+            operation_id=operation.pk, happened=happened, reason=reason, by=by, now=utc_now()
+        )
+    except ValueError as refusal:
+        raise ConflictError(str(refusal)) from refusal
+    waits = operation.order is not None and operation.order.status == AccountOrder.Status.NEEDS_REVIEW
+    tail = " Its order still waits: have it tried again." if waits else ""
+    return f"Concluded by you as {concluded.get_status_display()}.{tail}"
+
+
+def _happened(operation: BrokerOperation, by: Actor, reason: str) -> str:
+    return _conclude(operation, by, reason, happened=True)
+
+
+def _did_not_happen(operation: BrokerOperation, by: Actor, reason: str) -> str:
+    return _conclude(operation, by, reason, happened=False)
+
+
+def _waits(operation: BrokerOperation) -> bool:
+    return operation.status == BrokerOperation.Status.NEEDS_REVIEW
 
 
 IN_DOUBT = flag_column("was_in_doubt", "was in doubt")
@@ -78,7 +114,7 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
                 )
             },
         ),
-        ("Outcome", {"fields": (("error_code", "review_reason"), "error_message", "evidence", "baseline")}),
+        ("Outcome", {"fields": (("error_code", "review_reason"), "error_message")}),
         (
             "Times",
             {"fields": (("created_at", "started_at", "finished_at"), ("settle_at", "next_at", "updated_at"))},
@@ -91,9 +127,29 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
             explanation="The machine takes the operation up again. If its call may already have reached the broker, "
             "it first reads there what happened, so nothing is done twice.",
             run=_resume,
-            offered=lambda operation: operation.status == BrokerOperation.Status.NEEDS_REVIEW,
+            about=lambda operation: review_of(operation).check,
+            offered=_waits,
             variant="primary",
             icon="replay",
+        ),
+        Button(
+            name="happened",
+            text="It happened",
+            explanation="Only after you have looked at the broker. You conclude, in your name:",
+            run=_happened,
+            about=lambda operation: review_of(operation).done,
+            offered=lambda operation: _waits(operation) and bool(review_of(operation).done),
+            icon="task_alt",
+        ),
+        Button(
+            name="did_not_happen",
+            text="It did not happen",
+            explanation="Only after you have looked at the broker. You conclude, in your name:",
+            run=_did_not_happen,
+            about=lambda operation: review_of(operation).not_done,
+            offered=lambda operation: _waits(operation) and bool(review_of(operation).not_done),
+            variant="danger",
+            icon="block",
         ),
     )
 
@@ -101,8 +157,68 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
     def why(self, operation: BrokerOperation) -> str:
         return operation.review_reason or operation.error_code or NOTHING
 
+    def links(self, request: HttpRequest, row: BrokerOperation | None) -> Sequence[Link]:
+        if row is None:
+            return [Link("Review queue", reverse("admin:brokers_review"), "inbox")]
+        if row.account_id is None:
+            return ()
+        live = reverse("admin:brokers_tradingaccount_live", args=[row.account_id])
+        return [Link("Read the account at the broker", live, "sync")]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.review_view)
+        return [path("review/", view, name="brokers_review"), *super().get_urls()]
+
+    def review_view(self, request: HttpRequest) -> HttpResponse:
+        """Everything that waits for staff, on one page."""
+        sources = review_sources(request.user)
+        if not sources:
+            raise PermissionDenied
+        return self.panels_page(
+            request,
+            title="Review queue",
+            intro="What a machine must not decide. Look at the broker, then open the row and take one of its ways out: "
+            "each asks for the reason and is recorded in your name.",
+            panels=[review_panel(source) for source in sources],
+        )
+
+    def panels_above(self, request: HttpRequest, row: BrokerOperation) -> Sequence[Panel]:
+        if not _waits(row):
+            return ()
+        review = review_of(row)
+        ways = ["Try again: the machine reads at the broker first, so nothing is done twice."]
+        ways += [f"It happened: {review.done}"] if review.done else []
+        ways += [f"It did not happen: {review.not_done}"] if review.not_done else []
+        groups = [("Why", [row.review_reason]), ("What to check", [review.check]), ("Ways out", ways)]
+        return [Sentences(title="It waits for you", groups=groups)]
+
     def panels_below(self, request: HttpRequest, row: BrokerOperation) -> Sequence[Panel]:
-        return [timeline(row, colours.OPERATION)]
+        panels: list[Panel] = [timeline(row, colours.OPERATION, "Attempts and outcome")]
+        proof = _facts("Before the call", row.baseline) + _facts("", row.evidence)
+        if proof:
+            note = "What the outcome was concluded from."
+            panels.append(Facts(title="Evidence", note=note, facts=proof))
+        followers = row.followers.order_by("id")
+        if followers:
+            panels.append(
+                Table(
+                    title="Runs after it",
+                    columns=("Operation", "Status"),
+                    rows=[(link_to(each), status_label(each, colours.OPERATION)) for each in followers],
+                    empty="",
+                )
+            )
+        return panels
+
+
+def _facts(title: str, values: Any) -> list[tuple[str, object]]:
+    """Stored evidence as names and values, one level of nesting deep."""
+    facts: list[tuple[str, object]] = []
+    for name, value in (values or {}).items() if isinstance(values, dict | None) else [("value", values)]:
+        words = f"{title} {name}".strip().replace("_", " ").capitalize()
+        nested = _facts(words, value) if isinstance(value, dict) else [(words, str(value))]
+        facts.extend(nested)
+    return facts
 
 
 def _cards(now: datetime) -> list[Card]:

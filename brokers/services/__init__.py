@@ -17,11 +17,13 @@ from brokers.services.orders import advance_order, cancel_order, place_order, re
 from brokers.services.password_resets import ResetOutcome, ResetUnderWayError, reset_password
 from brokers.services.reconciliation import ask_for_reconciliation, reconcile_due_units, reconcile_unit
 from brokers.services.reconciliation_mending import acknowledge_difference, mend_difference, way_to_mend
+from brokers.services.reviewing import Review, conclude_operation, review_of
 
 __all__ = [
     "ConnectionTest",
     "ResetOutcome",
     "ResetUnderWayError",
+    "Review",
     "SubjectReusedError",
     "acknowledge_difference",
     "advance_due_orders",
@@ -29,6 +31,7 @@ __all__ = [
     "ask_for_reconciliation",
     "broker_for",
     "cancel_order",
+    "conclude_operation",
     "decide_operation",
     "mend_difference",
     "place_order",
@@ -43,6 +46,7 @@ __all__ = [
     "reset_password",
     "resume_operation",
     "resume_order",
+    "review_of",
     "run_due_operations",
     "run_operation",
     "save_connection",

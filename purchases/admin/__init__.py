@@ -2,5 +2,6 @@
 
 from purchases.admin.customers import CustomerAdmin
 from purchases.admin.purchases import PurchaseAdmin
+from purchases.admin.reviews import REVIEWS
 
-__all__ = ["CustomerAdmin", "PurchaseAdmin"]
+__all__ = ["REVIEWS", "CustomerAdmin", "PurchaseAdmin"]

@@ -22,6 +22,7 @@ from propdesk.lib.admin.labels import (
     status_label,
 )
 from propdesk.lib.admin.panels import Chart, Facts, Panel, Sentences, Table, Timeline, rows_of, timeline
+from propdesk.lib.admin.review import ReviewItem, ReviewSource, register_reviews, review_panel, review_sources
 from propdesk.lib.admin.theme import (
     AdminPasswordChangeForm,
     BooleanFilter,
@@ -59,6 +60,8 @@ __all__ = [
     "PasswordInput",
     "ReasonForm",
     "RelatedFilter",
+    "ReviewItem",
+    "ReviewSource",
     "Select",
     "Sentences",
     "StackedInline",
@@ -84,6 +87,9 @@ __all__ = [
     "percent_column",
     "register_cards",
     "register_panels",
+    "register_reviews",
+    "review_panel",
+    "review_sources",
     "rows_of",
     "status_column",
     "status_label",

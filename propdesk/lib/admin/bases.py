@@ -80,6 +80,26 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
             response.context_data["actions_list"] = self._linked(request, None)
         return response
 
+    def panels_page(
+        self,
+        request: HttpRequest,
+        *,
+        title: str,
+        intro: str,
+        panels: Sequence[Panel],
+        back: tuple[str, str] | None = None,
+    ) -> HttpResponse:
+        """A page of its own that is made of panels only; `back` is an address and its words."""
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": title,
+            "intro": intro,
+            "panels": panels,
+            "back": back,
+        }
+        return TemplateResponse(request, "admin/panels_page.html", context)
+
     def render_change_form(
         self,
         request: HttpRequest,
@@ -129,6 +149,7 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
             "original": row,
             "title": f"{button.text}: {row}",
             "button": button,
+            "about": button.about(row),
             "form": form,
             "page": page,
         }

@@ -28,6 +28,8 @@ class Button:
     variant: Literal["default", "primary", "danger"] = "default"
     icon: str = ""
     asks_reason: bool = True
+    # What the confirmation page adds to the explanation about this very row.
+    about: Callable[[Any], str] = lambda row: ""
 
     @property
     def confirm_variant(self) -> str:

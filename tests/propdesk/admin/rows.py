@@ -13,8 +13,10 @@ from brokers.models import (
     AccountOrder,
     BrokerConnection,
     BrokerOperation,
+    Difference,
     LedgerTransaction,
     TradingAccount,
+    UnitReconciliation,
 )
 from challenges.models import (
     Breach,
@@ -91,6 +93,24 @@ def make_program(name: str, demo: AccountGroup, real: AccountGroup, now: datetim
     ]  # fmt: skip
     data = {"brand": "default", "name": name, "price": Decimal(499), "price_currency": "USD", "steps": steps, **fields}
     return save_program(data=data, by=STAFF, now=now)
+
+
+def make_difference(account: TradingAccount | None, number: int, **fields: Any) -> Difference:
+    """An account that is enabled and should not be, in a unit that was compared."""
+    assert account is not None
+    values = {
+        "kind": Difference.Kind.ENABLED, "ours": "disabled", "theirs": "enabled", "first_seen_at": NOW,
+        "last_seen_at": NOW, "updated_at": NOW, "cause": "Its order is failed; it was switched at the broker since.",
+    }  # fmt: skip
+    UnitReconciliation.objects.get_or_create(
+        connection=account.connection, unit=number,
+        defaults={"next_at": NOW, "tried_at": NOW, "compared_at": NOW, "seconds": 0.4},
+    )  # fmt: skip
+    difference = Difference.objects.create(
+        connection=account.connection, unit=account.group.unit, login=account.login, account=account, **values | fields
+    )
+    record(difference, source=None, by=Actor("reconciliation"), reason=difference.cause, now=NOW)
+    return difference
 
 
 @dataclass

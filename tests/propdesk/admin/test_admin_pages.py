@@ -17,7 +17,7 @@ from propdesk.lib.access.sessions import Session
 from propdesk.lib.access.tokens import grant_session, issue_token
 from propdesk.lib.actors import Actor
 from propdesk.lib.processes.models import ProcessHeartbeat
-from tests.propdesk.admin.rows import NOW, make_firm, make_group, make_program, sell
+from tests.propdesk.admin.rows import NOW, make_difference, make_firm, make_group, make_program, sell
 
 pytestmark = pytest.mark.django_db
 
@@ -52,7 +52,8 @@ def client(boss: User) -> Client:
 def fill(firm, boss: User, numbers: range) -> None:
     """Rows in every table of the admin."""
     for number in numbers:
-        sell(firm, number, failed=number % 3 == 0)
+        sold = sell(firm, number, failed=number % 3 == 0)
+        make_difference(sold.enrollment.account, number)
         make_group(firm.connection, f"GROUP_{number}", mode=AccountMode.DEMO, unit=number + 10)
         make_program(f"Program {number}", firm.demo, firm.real)
         BrokerConnection.objects.create(name=f"Broker {number}", base_url="http://127.0.0.1:8100", api_key="x")

@@ -1,0 +1,135 @@
+from collections.abc import Sequence
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+from django.http import HttpRequest
+
+from brokers.admin import colours
+from brokers.models import AccountGroup, Difference, UnitReconciliation
+from brokers.services import ask_for_reconciliation
+from propdesk.lib.actors import Actor
+from propdesk.lib.admin import (
+    NOTHING,
+    Button,
+    Colour,
+    Panel,
+    RelatedFilter,
+    Table,
+    ViewOnlyAdmin,
+    display,
+    label,
+    link_column,
+    link_to,
+    list_of,
+    number_column,
+    status_label,
+)
+from propdesk.lib.times import utc_now
+
+UNIT = number_column("unit")
+
+
+def _reconcile_now(row: UnitReconciliation, by: Actor, reason: str) -> str:
+    ask_for_reconciliation(reconciliation_id=row.pk, now=utc_now())
+    return f"Unit {row.unit} is being compared; reload the page in a few seconds."
+
+
+@admin.register(UnitReconciliation)
+class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
+    list_display = (
+        UNIT, "groups", link_column("connection"), "state", "open_count", "accounts_known", "accounts_at_broker",
+        "compared_at",
+    )  # fmt: skip
+    list_select_related = ("connection",)
+    list_filter = (("connection", RelatedFilter),)
+    search_fields = ("=unit",)
+    empty_text = "A unit appears here once it has an account group and the sweeper has run."
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    (UNIT, link_column("connection"), "groups"),
+                    ("state", "open_count"),
+                    ("accounts_known", "accounts_at_broker"),
+                    ("examined", "left_over", "took"),
+                    ("compared_at", "tried_at", "next_at"),
+                    ("failure", "money_failure"),
+                )
+            },
+        ),
+    )
+    buttons = (
+        Button(
+            name="reconcile",
+            text="Reconcile now",
+            explanation="Compares our books with the broker's list of this unit now, instead of in five minutes. "
+            "Only reads at the broker.",
+            run=_reconcile_now,
+            variant="primary",
+            icon="compare_arrows",
+            asks_reason=False,
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[UnitReconciliation]:
+        own = Difference.objects.waiting().filter(connection=OuterRef("connection"), unit=OuterRef("unit"))
+        totals = own.order_by().values("unit").annotate(total=Count("pk")).values("total")
+        waiting = Coalesce(Subquery(totals, output_field=IntegerField()), 0)
+        return super().get_queryset(request).annotate(waiting_total=waiting).prefetch_related("connection__groups")
+
+    @display(description="account groups")
+    def groups(self, row: UnitReconciliation) -> str:
+        names = [group.name for group in row.connection.groups.all() if group.unit == row.unit]
+        return ", ".join(names) or NOTHING
+
+    @display(description="state")
+    def state(self, row: UnitReconciliation) -> str:
+        if row.tried_at is None:
+            return label("not compared yet", Colour.BLUE)
+        if row.failure:
+            return label("no data", Colour.RED, row.failure)
+        if row.money_failure:
+            return label("compared without money", Colour.ORANGE, row.money_failure)
+        return label("compared", Colour.GREEN)
+
+    @display(description="open differences")
+    def open_count(self, row: Any) -> str:
+        total = int(row.waiting_total)
+        return label(total, Colour.ORANGE) if total else "0"
+
+    @display(description="took")
+    def took(self, row: UnitReconciliation) -> str:
+        return NOTHING if row.seconds is None else f"{row.seconds:.1f} s"
+
+    def panels_below(self, request: HttpRequest, row: UnitReconciliation) -> Sequence[Panel]:
+        own = Difference.objects.filter(connection=row.connection, unit=row.unit).present()
+        groups = AccountGroup.objects.filter(connection=row.connection, unit=row.unit)
+        return [
+            Table(
+                title="Differences",
+                note="What the last comparison showed, those that wait for staff first.",
+                more=list_of(Difference, q=row.unit),
+                columns=("Account", "What", "Status", "Ours", "The broker's", "Since"),
+                rows=[
+                    (
+                        link_to(each, str(each.login)),
+                        label(each.get_kind_display(), colours.DIFFERENCE_KIND.get(each.kind, Colour.GREY)),
+                        status_label(each, colours.DIFFERENCE),
+                        each.ours,
+                        each.theirs,
+                        each.first_seen_at,
+                    )
+                    for each in own[:50]
+                ],
+                empty="None: our books and the broker agree." if row.compared_at else "Not compared yet.",
+            ),
+            Table(
+                title="Account groups of this unit",
+                columns=("Group", "Group string at the broker"),
+                rows=[(link_to(group), group.broker_group) for group in groups],
+                empty="None any more.",
+            ),
+        ]
