@@ -204,7 +204,7 @@ BROKERSIM_URL = env.str("BROKERSIM_URL", default=f"http://127.0.0.1:{env.int('BR
 # Hosts that a broker connection may point at, so that admin text can never aim our keys at another machine.
 VENDOR_HOSTS = ["portalapp.thinkmarkets.com", "portalappqa.thinkmarkets.com"]
 BROKER_HOSTS = env.list("BROKER_HOSTS", default=VENDOR_HOSTS + ([] if PRODUCTION else ["127.0.0.1", "localhost"]))
-# Accounts are created under addresses of this domain of ours: the broker's mail reaches us, and a lost account is found.
+# Accounts are created under addresses of this domain of ours: the broker's mail reaches us, a lost account is found.
 ACCOUNT_EMAIL_DOMAIN = env.str("ACCOUNT_EMAIL_DOMAIN", default="accounts.propdesk.example")
 MONITOR_SECONDS = env.float("MONITOR_SECONDS", default=3)
 METRIC_SNAPSHOT_SECONDS = env.float("METRIC_SNAPSHOT_SECONDS", default=60)

@@ -24,7 +24,7 @@ CHROMIUM_FLAGS = [
 def browser() -> Iterator[Browser]:
     """A headless Chromium of the system's own; tests that take it carry `@pytest.mark.browser`.
 
-    One for each module: while it lives, Playwright's event loop runs in this thread, and no test can run one of its own.
+    One for each module: while it lives, Playwright's event loop runs in this thread, and no test can run its own.
     """
     executable = shutil.which("chromium") or shutil.which("/usr/bin/chromium")
     if executable is None:

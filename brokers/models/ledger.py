@@ -7,9 +7,9 @@ from propdesk.lib.money import MoneyField
 class LedgerTransaction(models.Model):
     """Money that an operation moved at a broker, in double entry (mechanism M10).
 
-    Written in the transaction that concludes the operation, once for each time that the operation had its effect. Its entries add up to zero in every
-    currency: a constraint trigger sees to it at commit. Rows are never changed or deleted. Plain ids and texts instead
-    of foreign keys: the ledger outlives what it tells about.
+    Written in the transaction that concludes the operation, once for each time that the operation had its effect. Its
+    entries add up to zero in every currency: a constraint trigger sees to it at commit. Rows are never changed or
+    deleted. Plain ids and texts instead of foreign keys: the ledger outlives what it tells about.
     """
 
     operation_id = models.BigIntegerField(help_text="The broker operation that moved the money.")

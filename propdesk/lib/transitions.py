@@ -16,9 +16,8 @@ class IllegalTransition(Exception):
     def __init__(self, row: models.Model, source: int, target: int) -> None:
         labels = dict(row._meta.get_field("status").flatchoices)  # type: ignore[union-attr]
         self.source, self.target = source, target
-        super().__init__(
-            f"{row._meta.verbose_name} {row.pk} is {labels.get(source, source)} and cannot become {labels.get(target, target)}."
-        )
+        now, wanted = labels.get(source, source), labels.get(target, target)
+        super().__init__(f"{row._meta.verbose_name} {row.pk} is {now} and cannot become {wanted}.")
 
 
 class Event(models.Model):

@@ -17,11 +17,9 @@ def append_only(table: str, *, deletable: bool = False) -> RunSQL:
     """
     trigger = f"{table}_append_only"
     refused = "UPDATE" if deletable else "UPDATE OR DELETE"
+    when = f'CREATE TRIGGER "{trigger}" BEFORE {refused} ON "{table}"'
+    create = f"{when} FOR EACH ROW EXECUTE FUNCTION propdesk_append_only()"
     return RunSQL(
-        sql=[
-            _FUNCTION,
-            f'CREATE TRIGGER "{trigger}" BEFORE {refused} ON "{table}" '
-            "FOR EACH ROW EXECUTE FUNCTION propdesk_append_only()",
-        ],
+        sql=[_FUNCTION, create],
         reverse_sql=[f'DROP TRIGGER "{trigger}" ON "{table}"'],
     )
