@@ -7,7 +7,9 @@ from django.db import IntegrityError, transaction
 
 from brokers.models import AccountGroup, BrokerOperation, LedgerEntry, LedgerTransaction, TradingAccount
 from brokers.services import advance_order, decide_operation, request_refund, run_operation
+from brokers.services.calls import Evidence, Work
 from brokers.services.ledger import record_move
+from brokers.services.procedures import MoneyMove
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import TESTER, JumpingClock, adopted, drive_in_real_time, fault, placed, run, withdrawal
 from tests.simulator import Simulator
@@ -156,3 +158,21 @@ def test_the_ledger_outlives_what_it_tells_about(payer: TradingAccount):
     operation = done(payer)
     BrokerOperation.objects.filter(pk=operation.pk).delete()
     assert LedgerTransaction.objects.get().operation_id == operation.pk
+
+
+def test_a_worker_that_comes_after_the_decision_of_staff_books_nothing(
+    simulator: Simulator, payer: TradingAccount, monkeypatch: pytest.MonkeyPatch
+):
+    operation = withdrawal(payer)
+    honest = MoneyMove.send
+
+    def overtaken(self: MoneyMove, operation: BrokerOperation, work: Work) -> Evidence:
+        evidence = honest(self, operation, work)
+        BrokerOperation.objects.filter(pk=operation.pk).update(status=Status.NEEDS_REVIEW, review_reason="Look.")
+        decide_operation(operation_id=operation.pk, happened=True, reason="Looked.", by=TESTER, now=utc_now())
+        return evidence
+
+    monkeypatch.setattr(MoneyMove, "send", overtaken)
+    operation = run_operation(operation_id=operation.pk, clock=utc_now)
+    assert (operation.status, operation.leased_until) == (Status.DONE, None)
+    assert LedgerTransaction.objects.count() == 1
