@@ -15,7 +15,7 @@ from propdesk.lib.times import utc_now
 from purchases.models import Purchase
 from tests.chaos.crew import Crew
 from tests.chaos.load import OPEN, Load, found
-from tests.chaos.plan import Plan
+from tests.chaos.plan import DEADLINE, LATE, Plan
 from tests.chaos.verdict import WRONGS, judge
 from tests.chaos.world import World
 
@@ -36,7 +36,10 @@ def fight(world: World, plan: Plan, crew: Crew) -> tuple[dict[str, Any], dict[st
     under_fire = time.monotonic() - begun
     world.simulator("POST", "/sim/faults", {"rules": []})
     crew.disarm()
+    peace = time.monotonic()
     converged = _liveness_phase(plan, crew, load)
+    # What is late may still land, and then nobody may be surprised.
+    time.sleep(max(0.0, peace + LATE + DEADLINE - time.monotonic()))
     crew.stop()
 
     verdict = judge(load, world.simulator("GET", "/sim/oracle"))

@@ -42,6 +42,7 @@ class Plan:
     converge_seconds: float
     settle: int
     quarantine: int
+    late_share: float
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -50,7 +51,7 @@ class Plan:
     @property
     def most_open(self) -> int:
         """So many orders are under way at once, so that most of them meet the faults and the blows."""
-        return max(10, min(self.orders // 8, 100))
+        return max(20, min(self.orders // 8, 100))
 
     def replay(self) -> str:
         return (
@@ -61,7 +62,7 @@ class Plan:
     def rules(self) -> list[dict[str, Any]]:
         """The simulator's fault rules."""
         late = [
-            {"endpoint": name, "fault": "late_effect", "probability": LATE_SHARE, "seconds": LATE}
+            {"endpoint": name, "fault": "late_effect", "probability": self.late_share, "seconds": LATE}
             for name in ("create", "deposit", "withdraw")
         ]
         mixes = [("writes", self.fault_rate), ("reads", self.fault_rate / 3)]
@@ -93,4 +94,5 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--workers", type=int, default=1, help="Celery workers, each with two processes (1)")
     add("--settle", type=int, default=SETTLE, help="the connection's settle time in seconds (%(default)s)")
     add("--quarantine", type=int, default=QUARANTINE, help="its quarantine; 0 lets late deposits pass (%(default)s)")
+    add("--late-share", type=float, default=LATE_SHARE, help="of creations and money, later than settled (%(default)s)")
     add("--converge-seconds", type=float, default=180, help="how long to wait at the end (180)")
