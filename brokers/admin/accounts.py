@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from brokers.admin import colours
 from brokers.admin.live import live_panels
@@ -120,7 +121,7 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
                         link_to(each, each.get_kind_display()),
                         status_label(each, colours.DIFFERENCE),
                         each.ours,
-                        each.theirs,
+                        format_html('<span class="pd-wrap">{}</span>', each.theirs),
                         each.last_seen_at,
                     )
                     for each in differences

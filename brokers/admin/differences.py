@@ -55,11 +55,8 @@ class DifferenceAdmin(ViewOnlyAdmin[Difference]):
         "number",
         "what",
         STATUS,
-        "ours",
-        "theirs",
-        GAP,
+        "both_sides",
         "likely_cause",
-        UNIT,
         "last_seen_at",
     )
     list_display_links = ("number", "what")
@@ -116,6 +113,14 @@ class DifferenceAdmin(ViewOnlyAdmin[Difference]):
     @display(description="what", ordering="kind")
     def what(self, difference: Difference) -> str:
         return label(difference.get_kind_display(), colours.DIFFERENCE_KIND.get(difference.kind, Colour.GREY))
+
+    @display(description="ours and theirs")
+    def both_sides(self, difference: Difference) -> str:
+        return format_html(
+            '<span class="pd-wrap pd-narrow">{}<br><span class="pd-quiet">at the broker:</span> {}</span>',
+            difference.ours,
+            difference.theirs,
+        )
 
     @display(description="likely cause")
     def likely_cause(self, difference: Difference) -> str:

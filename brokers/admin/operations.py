@@ -194,7 +194,8 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
 
     def panels_below(self, request: HttpRequest, row: BrokerOperation) -> Sequence[Panel]:
         panels: list[Panel] = [timeline(row, colours.OPERATION, "Attempts and outcome")]
-        proof = _facts("Before the call", row.baseline) + _facts("", row.evidence)
+        # What an outcome was concluded from repeats the baseline.
+        proof = _facts("", row.evidence) or _facts("Before the call", row.baseline)
         if proof:
             note = "What the outcome was concluded from."
             panels.append(Facts(title="Evidence", note=note, facts=proof))

@@ -5,6 +5,7 @@ from django.contrib import admin
 from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils.html import format_html
 
 from brokers.admin import colours
 from brokers.models import AccountGroup, Difference, UnitReconciliation
@@ -119,7 +120,7 @@ class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
                         label(each.get_kind_display(), colours.DIFFERENCE_KIND.get(each.kind, Colour.GREY)),
                         status_label(each, colours.DIFFERENCE),
                         each.ours,
-                        each.theirs,
+                        format_html('<span class="pd-wrap">{}</span>', each.theirs),
                         each.first_seen_at,
                     )
                     for each in own[:50]

@@ -6,10 +6,9 @@ from datetime import datetime
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser
 from django.db.models import Model
-from django.utils.html import format_html, format_html_join
 
-from propdesk.lib.admin.labels import NOTHING, label, link_to
-from propdesk.lib.admin.panels import Table
+from propdesk.lib.admin.labels import link_to, page_of
+from propdesk.lib.admin.panels import Panel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +22,14 @@ class ReviewItem:
     check: str
     ways_out: Sequence[str]
     related: Sequence[Model] = ()
+
+    @property
+    def url(self) -> str:
+        return page_of(self.row)
+
+    @property
+    def concerns(self) -> list[str]:
+        return [link_to(row) for row in self.related]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,29 +65,20 @@ def review_sources(user: AbstractBaseUser | AnonymousUser) -> list[ReviewSource]
 SHOWN = 50
 
 
-def review_panel(source: ReviewSource) -> Table:
+@dataclass(frozen=True, kw_only=True)
+class Queue(Panel):
+    """What waits in one source, each item with the ways out."""
+
+    template = "admin/panels/queue.html"
+    items: Sequence[ReviewItem]
+
+
+def review_panel(source: ReviewSource) -> Queue:
     """The oldest of what waits there."""
     total = source.total()
-    return Table(
+    return Queue(
         title=f"{source.title}: {total}" if total else source.title,
         note=f"The {SHOWN} that have waited longest." if total > SHOWN else "",
         more=source.more() if total else "",
-        columns=("What", "Waits since", "Why", "What to check", "Ways out", "Concerns"),
-        rows=[_row(item) for item in source.items(SHOWN)] if total else (),
-        empty="Nothing waits.",
+        items=source.items(SHOWN) if total else (),
     )
-
-
-def _row(item: ReviewItem) -> tuple[object, ...]:
-    return (
-        link_to(item.row, item.title),
-        item.since,
-        _wrapped(item.why),
-        _wrapped(item.check),
-        format_html_join(" ", "{}", ((label(way),) for way in item.ways_out)) or NOTHING,
-        format_html_join(", ", "{}", ((link_to(row),) for row in item.related)) or NOTHING,
-    )
-
-
-def _wrapped(text: str) -> str:
-    return format_html('<span class="pd-wrap">{}</span>', text)
