@@ -157,14 +157,14 @@ class ProgramAdmin(ModelAdmin[Program]):
     ) -> HttpResponse:
         """The page. What the service refuses is undone, and shown at its field in a second pass over the same input.
 
-        What it would take is undone too, and shown as a dry run, until staff confirm what they saw.
+        An edit that it would take is undone too, and shown as a dry run, until staff confirm what they saw.
         """
         try:
             if "_edit" not in request.POST:
                 return super().changeform_view(request, object_id, form_url, extra_context)
             problems: Sequence[Problem] = (Problem("", "Nothing has been saved yet. These are your changes."),)
         except UnconfirmedError as pending:
-            return self._review(request, object_id, pending)
+            return self._review(request, str(object_id), pending)
         except NothingChangedError:
             self.message_user(request, "Nothing was changed, so nothing was saved.", messages.INFO)
             return HttpResponseRedirect(request.get_full_path())
@@ -176,10 +176,10 @@ class ProgramAdmin(ModelAdmin[Program]):
         request.refusal = problems  # type: ignore[attr-defined]
         return super().changeform_view(request, object_id, form_url, extra_context)
 
-    def _review(self, request: HttpRequest, object_id: str | None, pending: UnconfirmedError) -> HttpResponse:
-        program = self._program(request, object_id) if object_id else None
+    def _review(self, request: HttpRequest, object_id: str, pending: UnconfirmedError) -> HttpResponse:
+        program = self._program(request, object_id)
         review = Review(
-            title=f"Save {program}: dry run" if program else "Add a program: dry run",
+            title=f"Save {program}: dry run",
             lead=lead(pending.rehearsal, program),
             panels=review_panels(pending.rehearsal, program, utc_now()),
             fingerprint=pending.rehearsal.fingerprint,
@@ -192,7 +192,7 @@ class ProgramAdmin(ModelAdmin[Program]):
         """Nothing yet: the program is saved together with its phases."""
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Sequence[Any], change: bool) -> None:
-        """Save the whole program, if this very change was confirmed on the page of the dry run."""
+        """Save the whole program; an edit only if this very change was confirmed on the page of the dry run."""
         phases: PhaseFormSet = formsets[0]
         phases.save(commit=False)
         steps = [phase.input(index) for index, phase in enumerate(phases.in_order(), start=1)]
@@ -206,7 +206,8 @@ class ProgramAdmin(ModelAdmin[Program]):
         rehearsal, confirmed = rehearse_program(**save), request.POST.get("confirmed", "")
         if rehearsal.changes_nothing:
             raise NothingChangedError
-        if confirmed != rehearsal.fingerprint:
+        # A new program changes nothing for anybody: the dry run is for edits, which meet running challenges.
+        if change and confirmed != rehearsal.fingerprint:
             raise UnconfirmedError(rehearsal, again=bool(confirmed))
         form.instance.pk = save_program(**save).pk
 

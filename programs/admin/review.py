@@ -69,10 +69,8 @@ def _posted(request: HttpRequest) -> list[tuple[str, str]]:
     return [(name, value) for name, values in request.POST.lists() if name not in ours for value in values]
 
 
-def review_panels(rehearsal: Rehearsal, program: Program | None, now: datetime) -> list[Panel]:
+def review_panels(rehearsal: Rehearsal, program: Program, now: datetime) -> list[Panel]:
     """What changes, what it does to the price, who keeps the old terms, and the new terms in plain language."""
-    if program is None:
-        return [new_program_panel(rehearsal)]
     changes = Differences(title="What changes", sections=_sections(rehearsal))
     return [changes, *_price_panels(rehearsal, program, now), _keepers(program), _plain_language(rehearsal)]
 

@@ -92,7 +92,6 @@ def test_a_program_starts_from_a_template(page: Page) -> None:
     expect(page.locator("#id_phases-3-name")).to_have_value("Funded")
     page.locator("#id_price").fill("299")
     press(page, "Save")
-    press(page, "Confirm and save")
 
     expect(page.get_by_text("was added successfully")).to_be_visible()
     program = Program.objects.get(name="3-step")
@@ -106,7 +105,6 @@ def test_a_program_is_cloned_under_a_new_name(page: Page) -> None:
     expect(page.locator("#id_name")).to_have_value("Evaluation 100K (copy)")
     page.locator("#id_name").fill("Evaluation 100K, summer")
     press(page, "Save")
-    press(page, "Confirm and save")
 
     expect(page.get_by_text("was added successfully")).to_be_visible()
     clone = Program.objects.get(name="Evaluation 100K, summer")
@@ -158,8 +156,9 @@ def test_a_deletion_wants_the_name_and_a_reason(page: Page) -> None:
 @pytest.mark.parametrize("width", [1280, 420])
 def test_the_dry_run_fits(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
-    page.goto(f"{page.url}add/?template=two_step")
+    program = Program.objects.get()
+    page.goto(f"{page.url}{program.pk}/change/")
     page.locator("#id_price").fill("299")
     press(page, "Save")
-    expect(page.get_by_text("Confirming adds the program with version 1")).to_be_visible()
+    expect(page.get_by_text("Confirming writes version 2 of the terms")).to_be_visible()
     assert page.evaluate("document.documentElement.scrollWidth") <= width

@@ -42,8 +42,10 @@ def posted(*phases: dict[str, Any], initial: int = 0, **fields: Any) -> dict[str
 
 
 def save(client: Client, url: str, data: dict[str, Any]) -> Any:
-    """Post the form and confirm what the dry run shows; the answer to the confirmation."""
+    """Post the form and confirm what the dry run of an edit shows; the answer to the last post."""
     shown = client.post(url, data)
+    if url.startswith(ADD):
+        return shown
     assert "fingerprint" in shown.context, shown.context["errors"]
     return client.post(url, {**data, "confirmed": shown.context["fingerprint"]})
 

@@ -64,7 +64,6 @@ def test_staff_create_a_program_with_two_phases_and_edit_it(page: Page) -> None:
 
     choose(page, 1, "account_group", "PROP_REAL_USD")
     page.get_by_role("button", name="Save", exact=True).click()
-    page.get_by_role("button", name="Confirm and save").click()
     expect(page.get_by_text("was added successfully")).to_be_visible()
     program = Program.objects.get(name="Clicked")
     assert program.price == Decimal("249.50")
