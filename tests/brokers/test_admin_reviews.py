@@ -163,7 +163,7 @@ def test_the_operation_page_shows_the_evidence_as_names_and_values(client: Clien
         evidence={"before": {"count": 1, "sum": "100"}, "from": "transfers"}, baseline={"count": 1, "sum": "100"}
     )
     page = client.get(reverse("admin:brokers_brokeroperation_change", args=[operation.pk])).content.decode()
-    assert "Before the call count" in page
+    assert "Before count" in page
     assert "It waits for you" in page
 
 
