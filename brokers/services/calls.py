@@ -19,7 +19,7 @@ from brokers.models import AccountOrder, BrokerConnection, BrokerOperation
 from brokers.services.leases import Clock, Lease
 from brokers.services.snapshots import Snapshots
 from propdesk.lib.actors import system
-from propdesk.lib.transitions import IllegalTransition, transition
+from propdesk.lib.transitions import IllegalTransitionError, transition
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +243,7 @@ def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, 
         status = BrokerOperation.objects.select_for_update().values_list("status", flat=True).get(pk=operation.pk)
         if status != operation.status:
             # Somebody was quicker, and has written down what it means.
-            raise IllegalTransition(operation, status, Status.DONE)
+            raise IllegalTransitionError(operation, status, Status.DONE)
         procedure.apply(operation, evidence, now=now)
         _change(
             operation,

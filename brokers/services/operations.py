@@ -15,7 +15,7 @@ from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operatio
 from brokers.services.procedures import procedure_of
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge
-from propdesk.lib.transitions import IllegalTransition, record, transition
+from propdesk.lib.transitions import IllegalTransitionError, record, transition
 
 logger = logging.getLogger(__name__)
 
@@ -122,7 +122,7 @@ def work_on_operation(lease: Lease, *, clock: Clock) -> None:
         go_on(operation, procedure_of(operation), work)
     except LeaseLostError:
         return
-    except IllegalTransition as exc:
+    except IllegalTransitionError as exc:
         # Staff, or the owner, decided about it while we worked on it: theirs is the word that counts.
         logger.warning("Work on operation %s stopped: %s", operation.pk, exc)
     lease.release(next_at=operation.next_at)
@@ -160,14 +160,14 @@ def _close_again(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
 def decide_operation(*, operation_id: int, happened: bool, reason: str, by: Actor, now: datetime) -> BrokerOperation:
     """Staff say, having looked at the broker, whether the money of an operation in review has moved.
 
-    It becomes DONE or REFUSED. Raises `IllegalTransition` when it is not in review, `ValueError` for other kinds: those
-    are resumed, and a reading decides.
+    It becomes DONE or REFUSED. Raises `IllegalTransitionError` when it is not in review, `ValueError` for other kinds:
+    those are resumed, and a reading decides.
     """
     operation = BrokerOperation.objects.select_for_update().get(pk=operation_id)
     if operation.kind not in BrokerOperation.MONEY:
         raise ValueError(f"A reading decides about an operation to {operation.get_kind_display()}.")
     if operation.status != Status.NEEDS_REVIEW:
-        raise IllegalTransition(operation, operation.status, Status.DONE if happened else Status.REFUSED)
+        raise IllegalTransitionError(operation, operation.status, Status.DONE if happened else Status.REFUSED)
     if happened:
         procedure_of(operation).apply(operation, {}, now=now)
         transition(operation, to=Status.DONE, by=by, now=now, reason=reason, finished_at=now, review_reason="")

@@ -23,7 +23,7 @@ from brokers.services.order_steps import STEPS, Cancelled, Failed, Outcome, Revi
 from brokers.services.snapshots import Snapshots
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge
-from propdesk.lib.transitions import IllegalTransition, record, transition
+from propdesk.lib.transitions import IllegalTransitionError, record, transition
 
 logger = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ def work_on_order(lease: Lease, *, clock: Clock, snapshots: Snapshots | None = N
         if order.status == Status.REQUESTED:
             transition(order, to=Status.OPENING, by=BROKERS, now=clock())
         client = broker_for(order.group.connection)
-    except (BrokerError, IllegalTransition):
+    except (BrokerError, IllegalTransitionError):
         # The broker must not be called, or the order was cancelled this moment.
         lease.release(next_at=clock() + LONGEST_WAIT)
         return
@@ -94,7 +94,7 @@ def work_on_order(lease: Lease, *, clock: Clock, snapshots: Snapshots | None = N
             outcome = _conclude(order, outcome, now=clock())
     except LeaseLostError:
         return
-    except IllegalTransition as exc:
+    except IllegalTransitionError as exc:
         # Staff decided about it, or about one of its operations, while we worked on it: look again later.
         logger.warning("Work on account order %s stopped: %s", order, exc)
         outcome = Wait(clock() + LONGEST_WAIT)
@@ -154,14 +154,14 @@ def cancel_order(*, order_id: int, reason: str, by: Actor, now: datetime) -> Acc
     """Ask for an order to be cancelled, whatever has become of it. It ends CANCELLED, or is so when this returns.
 
     What has begun is settled first; an account that was opened ends disabled and flat, also if it was about to be
-    enabled. One that has failed stays so. Raises `IllegalTransition` when it is ready: then `account` is its owner's,
-    to be taken out with `request_disable_and_flatten`.
+    enabled. One that has failed stays so. Raises `IllegalTransitionError` when it is ready: then `account` is its
+    owner's, to be taken out with `request_disable_and_flatten`.
     """
     order = AccountOrder.objects.select_for_update().get(pk=order_id)
     if order.status in {Status.FAILED, Status.CANCELLED}:
         return order
     if order.status == Status.READY:
-        raise IllegalTransition(order, order.status, Status.CANCELLED)
+        raise IllegalTransitionError(order, order.status, Status.CANCELLED)
     order.cancel_asked_at, order.cancel_reason, order.next_at, order.updated_at = now, reason[:100], now, now
     order.save(update_fields=["cancel_asked_at", "cancel_reason", "next_at", "updated_at"])
     if not order.operations.exists():

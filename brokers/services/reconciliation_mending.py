@@ -7,7 +7,7 @@ from django.db import transaction
 from brokers.models import AccountOrder, BrokerOperation, Difference, TradingAccount
 from brokers.services.operations import request_disable_and_flatten, request_enable
 from propdesk.lib.actors import Actor
-from propdesk.lib.transitions import IllegalTransition, transition
+from propdesk.lib.transitions import IllegalTransitionError, transition
 
 Kind, Status = Difference.Kind, Difference.Status
 TAKEN_OUT = (Kind.ENABLED, Kind.OPEN_POSITIONS)
@@ -31,7 +31,7 @@ def way_to_mend(difference: Difference) -> str:
 def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime) -> BrokerOperation:
     """Mend it by an operation, which is returned; the next comparison shows whether it is gone.
 
-    Raises `IllegalTransition` when it is not open, `ValueError` when no operation can mend it.
+    Raises `IllegalTransitionError` when it is not open, `ValueError` when no operation can mend it.
     """
     difference = (
         Difference.objects.select_for_update(of=("self",))
@@ -39,7 +39,7 @@ def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime
         .get(pk=difference_id)
     )
     if difference.status != Status.OPEN:
-        raise IllegalTransition(difference, difference.status, Status.MENDING)
+        raise IllegalTransitionError(difference, difference.status, Status.MENDING)
     if not way_to_mend(difference):
         raise ValueError(f"No operation can mend: {difference}.")
     account = difference.account or _adopt(difference)
@@ -58,7 +58,7 @@ def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime
 
 @transaction.atomic
 def acknowledge_difference(*, difference_id: int, reason: str, by: Actor, now: datetime) -> Difference:
-    """It may stay as it is. Should the money it is about change, it is open again. Raises `IllegalTransition`."""
+    """It may stay as it is. Should the money it is about change, it is open again. Raises `IllegalTransitionError`."""
     difference = Difference.objects.select_for_update().get(pk=difference_id)
     transition(difference, to=Status.ACKNOWLEDGED, by=by, now=now, reason=reason)
     return difference

@@ -9,7 +9,7 @@ from brokers.models import BrokerOperation
 from brokers.services.operations import decide_operation
 from brokers.services.procedures import procedure_of
 from propdesk.lib.actors import Actor
-from propdesk.lib.transitions import IllegalTransition, transition
+from propdesk.lib.transitions import IllegalTransitionError, transition
 
 Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 
@@ -66,7 +66,7 @@ def conclude_operation(*, operation_id: int, happened: bool, reason: str, by: Ac
     """Staff say, having looked at the broker, how an operation in review has ended.
 
     Money becomes DONE or REFUSED; set-state kinds DONE, or CANCELLED where they need not happen. Raises
-    `IllegalTransition` when it is not in review, `ValueError` when only the machine can conclude it so.
+    `IllegalTransitionError` when it is not in review, `ValueError` when only the machine can conclude it so.
     """
     operation = BrokerOperation.objects.select_for_update(of=("self",)).select_related("account").get(pk=operation_id)
     review = review_of(operation)
@@ -77,7 +77,7 @@ def conclude_operation(*, operation_id: int, happened: bool, reason: str, by: Ac
         return decide_operation(operation_id=operation_id, happened=happened, reason=reason, by=by, now=now)
     to = Status.DONE if happened else Status.CANCELLED
     if operation.status != Status.NEEDS_REVIEW:
-        raise IllegalTransition(operation, operation.status, to)
+        raise IllegalTransitionError(operation, operation.status, to)
     evidence = {**operation.evidence, "from": "staff"}
     if happened:
         if operation.kind in {Kind.ENABLE, Kind.DISABLE}:

@@ -10,7 +10,7 @@ from propdesk.lib.actors import Actor
 from propdesk.lib.crash import crash_around_commit
 
 
-class IllegalTransition(Exception):
+class IllegalTransitionError(Exception):
     """The status may not change that way; nothing was written."""
 
     def __init__(self, row: models.Model, source: int, target: int) -> None:
@@ -75,19 +75,19 @@ def transition(
 ) -> bool:
     """Move `row` to status `to` and set `changes` with it, by a conditional update (mechanism M1).
 
-    Returns False, changing nothing, when the row is there already. Raises `IllegalTransition` when the edge is not in
-    `EDGES`, or when another transaction was quicker.
+    Returns False, changing nothing, when the row is there already. Raises `IllegalTransitionError` when the edge is not
+    in `EDGES`, or when another transaction was quicker.
     """
     source, target = int(row.status), int(to)
     if source == target:
         return False
     if target not in row.EDGES.get(source, frozenset()):
-        raise IllegalTransition(row, source, target)  # type: ignore[arg-type]
+        raise IllegalTransitionError(row, source, target)  # type: ignore[arg-type]
     model: Any = type(row)
     with transaction.atomic():
         values = {"status": target, "updated_at": now, **changes}
         if not model._default_manager.filter(pk=row.pk, status=source).update(**values):
-            raise IllegalTransition(row, source, target)  # type: ignore[arg-type]
+            raise IllegalTransitionError(row, source, target)  # type: ignore[arg-type]
         for name, value in values.items():
             setattr(row, name, value)
         record(row, source=source, by=by, reason=reason, now=now)

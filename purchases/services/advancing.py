@@ -17,7 +17,7 @@ from brokers.services import advance_order, place_order, run_operation
 from programs.services import phase_terms
 from propdesk.lib.actors import system
 from propdesk.lib.nudge import nudge
-from propdesk.lib.transitions import IllegalTransition, transition
+from propdesk.lib.transitions import IllegalTransitionError, transition
 from purchases.models import Purchase
 from purchases.services.outcomes import fail
 
@@ -44,7 +44,7 @@ def advance_purchase(*, purchase_id: int, clock: Clock) -> Purchase:
         )
         try:
             has_moved = _step(purchase, clock)
-        except IllegalTransition:
+        except IllegalTransitionError:
             if Purchase.objects.filter(pk=purchase_id, status=purchase.status).exists():
                 raise
             # Another worker was quicker: go on from what it left.
@@ -138,7 +138,7 @@ def _place_order(purchase: Purchase, group: AccountGroup, *, deposit: Decimal, n
         if locked.account_order is not None:
             return locked.account_order
         if locked.status != Purchase.Status.PAID:
-            raise IllegalTransition(locked, locked.status, Purchase.Status.ACCOUNT_CREATED)
+            raise IllegalTransitionError(locked, locked.status, Purchase.Status.ACCOUNT_CREATED)
         locked.account_order = place_order(
             reference=f"purchase:{locked.pk}",
             group=group,

@@ -20,7 +20,7 @@ _UNFINISHED_ORDER = (AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING,
 def mark_active(*, purchase_id: int, by: Actor, now: datetime) -> Purchase:
     """The challenge is open: account_created becomes active. Doing it twice is a no-op.
 
-    Called in the transaction that opens the challenge; locks the purchase. Raises `IllegalTransition`.
+    Called in the transaction that opens the challenge; locks the purchase. Raises `IllegalTransitionError`.
     """
     with transaction.atomic():
         purchase = Purchase.objects.select_for_update().get(pk=purchase_id)
@@ -41,7 +41,8 @@ def fail_purchase(*, purchase_id: int, failure_reason: str, by: Actor, now: date
     """Give a purchase up that is not active yet: its account is disabled, money that was taken is shown to staff.
 
     `failure_reason` is a stable code. Failing it twice is a no-op. Raises `StillInFlightError` while its payment or its
-    account order is unfinished or in doubt, `IllegalTransition` when it is active or refunded; nothing is written then.
+    account order is unfinished or in doubt, `IllegalTransitionError` when it is active or refunded; nothing is written
+    then.
     """
     with transaction.atomic():
         purchase = Purchase.objects.select_for_update().get(pk=purchase_id)

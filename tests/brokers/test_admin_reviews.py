@@ -22,7 +22,7 @@ from brokers.models import (
 )
 from brokers.services import conclude_operation
 from propdesk.lib.times import utc_now
-from propdesk.lib.transitions import IllegalTransition
+from propdesk.lib.transitions import IllegalTransitionError
 from purchases.models import Purchase
 from tests.brokers.driving import TESTER, withdrawal
 from tests.propdesk.admin.rows import NOW, Firm, make_difference, make_firm, sell
@@ -153,7 +153,7 @@ def test_a_password_reset_is_for_the_machine_to_conclude(firm: Firm) -> None:
 def test_what_is_not_in_review_cannot_be_concluded(firm: Firm) -> None:
     operation = in_review(firm, Kind.ENABLE)
     conclude(operation, happened=True)
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransitionError):
         conclude(operation, happened=True)
 
 

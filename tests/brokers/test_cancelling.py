@@ -8,7 +8,7 @@ from django.db import IntegrityError, transaction
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import advance_order, cancel_order, request_disable_and_flatten, resume_order, run_due_operations
 from propdesk.lib.times import utc_now
-from propdesk.lib.transitions import IllegalTransition
+from propdesk.lib.transitions import IllegalTransitionError
 from tests.brokers.driving import TESTER, JumpingClock, drive, drive_in_real_time, fault, placed, settles_at, statuses
 from tests.simulator import Simulator
 
@@ -45,7 +45,7 @@ def test_cancelling_twice_is_cancelling_once(demo_group: AccountGroup):
 
 def test_an_order_that_is_ready_belongs_to_its_owner(simulator: Simulator, demo_group: AccountGroup):
     order = drive(placed(demo_group))
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransitionError):
         cancelled(order)
     order.refresh_from_db()
     assert (order.status, order.cancel_asked_at) == (Status.READY, None)

@@ -18,7 +18,7 @@ from brokers.services import (
     run_operation,
 )
 from propdesk.lib.times import utc_now
-from propdesk.lib.transitions import IllegalTransition
+from propdesk.lib.transitions import IllegalTransitionError
 from tests.brokers.driving import TESTER, JumpingClock, fault, run, settles_at, statuses, withdrawal
 from tests.simulator import Simulator
 
@@ -138,7 +138,7 @@ def test_staff_decide_about_money_in_review(
     assert (decided.status, decided.error_code, decided.review_reason) == (status, code, "")
     last = decided.EVENTS._default_manager.filter(subject_id=decided.pk).latest("id")
     assert (last.actor, last.reason) == ("test", "Looked.")
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransitionError):
         decide_operation(operation_id=operation.pk, happened=True, reason="Again.", by=TESTER, now=utc_now())
 
 

@@ -21,7 +21,7 @@ from brokers.services import (
     request_disable_and_flatten,
     way_to_mend,
 )
-from propdesk.lib.transitions import IllegalTransition
+from propdesk.lib.transitions import IllegalTransitionError
 from tests.brokers.driving import TESTER, JumpingClock, adopted, drive, fault, placed, run, statuses
 from tests.simulator import Simulator
 
@@ -184,7 +184,7 @@ def test_a_stranger_in_our_unit_is_found_and_can_only_be_acknowledged(
     compare(demo_group, clock)
     difference.refresh_from_db()
     assert difference.status == Status.ACKNOWLEDGED
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransitionError):
         mend_difference(difference_id=difference.pk, reason="x", by=TESTER, now=clock())
 
 

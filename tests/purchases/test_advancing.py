@@ -9,7 +9,7 @@ from brokers.models import AccountGroup, AccountOrder, BrokerOperation
 from brokers.services import run_operation
 from propdesk.lib.processes.registry import registered_jobs
 from propdesk.lib.times import utc_now
-from propdesk.lib.transitions import IllegalTransition
+from propdesk.lib.transitions import IllegalTransitionError
 from purchases.errors import StillInFlightError
 from purchases.models import Purchase
 from purchases.services import advance_due_purchases, advance_purchase, fail_purchase, mark_active
@@ -196,7 +196,7 @@ def test_activation_happens_once(shop: Shop) -> None:
 def test_a_pending_purchase_cannot_become_active(shop: Shop) -> None:
     purchase = shop.purchase()
 
-    with pytest.raises(IllegalTransition):
+    with pytest.raises(IllegalTransitionError):
         mark_active(purchase_id=purchase.pk, by=STAFF, now=utc_now())
 
     purchase.refresh_from_db()

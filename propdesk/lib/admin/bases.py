@@ -18,7 +18,7 @@ from propdesk.lib.admin.buttons import Button, Link, NoReasonForm, ReasonForm
 from propdesk.lib.admin.panels import Panel
 from propdesk.lib.mng.errors import CodedError
 from propdesk.lib.money import CURRENCY_DECIMALS
-from propdesk.lib.transitions import IllegalTransition
+from propdesk.lib.transitions import IllegalTransitionError
 
 M = TypeVar("M", bound=Model)
 P = TypeVar("P", bound=Model)
@@ -162,7 +162,7 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
     def _press(self, request: HttpRequest, button: Button, row: M, reason: str) -> None:
         try:
             done = button.run(row, Actor.of(request.user), reason)
-        except (CodedError, IllegalTransition) as refusal:
+        except (CodedError, IllegalTransitionError) as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
         else:
             self.log_change(request, row, f"{button.text}. {reason}".strip())

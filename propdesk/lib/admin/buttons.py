@@ -17,7 +17,7 @@ from propdesk.lib.admin.theme import Textarea
 class Button:
     """`run` gets the row, the actor and the reason, and returns the sentence that tells staff what was done.
 
-    It may raise a `CodedError` or `IllegalTransition`, whose message is shown instead.
+    It may raise a `CodedError` or `IllegalTransitionError`, whose message is shown instead.
     """
 
     name: str

@@ -18,7 +18,7 @@ from django.http import Http404
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from propdesk.lib.transitions import IllegalTransition
+from propdesk.lib.transitions import IllegalTransitionError
 
 logger = logging.getLogger(__name__)
 
@@ -132,7 +132,7 @@ class _FrameworkError(CodedError):
 
 
 _FOREIGN: tuple[tuple[tuple[type[Exception], ...], Callable[[Any], CodedError]], ...] = (
-    ((IllegalTransition,), lambda error: ConflictError(str(error))),
+    ((IllegalTransitionError,), lambda error: ConflictError(str(error))),
     ((exceptions.ValidationError,), lambda error: InvalidDataError(problems_in(error.detail))),
     ((exceptions.ParseError,), lambda error: InvalidDataError.at("", str(error.detail))),
     (
