@@ -14,7 +14,7 @@ import pytest
 from django.db import IntegrityError, connection
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
-from brokers.services import advance_order, batches, calls, leases, order_steps, orders, procedures, run_operation
+from brokers.services import advance_order, calls, leases, order_steps, orders, procedures, run_operation
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import JumpingClock, drive, drive_in_real_time, fault, placed, run, withdrawal
 from tests.simulator import Simulator
@@ -86,7 +86,7 @@ def test_looking_up_keeps_an_account_whose_reply_was_lost_from_being_made_twice(
 ):
     simulator.faults(fault("create", "drop_after"))
     if not is_on:
-        blind = procedures.Finding(procedures.Verdict.NOTHING, {})
+        blind = calls.Finding(calls.Verdict.NOTHING, {})
         monkeypatch.setattr(procedures.Creation, "look", lambda self, operation, work: blind)
     order = drive(placed(demo_group))
     assert order.status == Status.READY
@@ -99,7 +99,7 @@ def test_reading_the_transfers_keeps_money_from_being_taken_twice(
 ):
     simulator.faults(fault("withdraw", "drop_after"))
     if not is_on:
-        blind = procedures.Finding(procedures.Verdict.NOTHING, {})
+        blind = calls.Finding(calls.Verdict.NOTHING, {})
         monkeypatch.setattr(procedures.MoneyMove, "look", lambda self, operation, work: blind)
     assert run(withdrawal(payer)).status == Operation.Status.DONE
     assert simulator.account(payer.login)["balance"] == (9501.0 if is_on else 9002.0)
@@ -161,7 +161,7 @@ def test_the_unique_intent_keeps_two_workers_from_creating_one_account_each(
 
     def create() -> None:
         mine = AccountOrder.objects.select_related("group__connection").get(pk=order.pk)
-        work = calls.Work(mine.group.connection, orders.broker_for(mine.group.connection), first, utc_now)
+        work = calls.Work(mine.group.connection, broker_for(mine.group.connection), first, utc_now)
         order_steps.create_account(mine, work)
 
     raised = at_once(create)
@@ -313,8 +313,3 @@ def test_the_share_of_known_accounts_keeps_a_cut_list_from_counting_as_absence(
             advance_order(order_id=order.pk, clock=clock)
     assert drive(order, clock).status == Status.READY
     assert len(accounts(simulator, order)) == (1 if is_on else 2)
-
-
-def test_batches_and_single_steps_work_under_the_same_leases():
-    assert batches.claim_order is leases.claim_order
-    assert orders.claim_order is leases.claim_order

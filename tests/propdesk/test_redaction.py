@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -47,4 +48,5 @@ def test_a_traceback_is_masked_as_well():
 
 
 def test_the_settings_format_every_line_so():
-    assert settings.LOGGING["formatters"]["line"]["class"] == "propdesk.lib.redaction.RedactingFormatter"
+    formatters: Any = settings.LOGGING["formatters"]
+    assert formatters["line"]["class"] == "propdesk.lib.redaction.RedactingFormatter"

@@ -41,7 +41,7 @@ def thinkmarkets(simulator: Simulator) -> Bench:
 ADAPTERS: dict[str, Callable[[Simulator], Bench]] = {"thinkmarkets": thinkmarkets}
 
 
-@pytest.fixture(params=ADAPTERS.values(), ids=ADAPTERS)
+@pytest.fixture(params=ADAPTERS.values(), ids=list(ADAPTERS))
 def bench(request: pytest.FixtureRequest, simulator: Simulator) -> Bench:
     made: Bench = request.param(simulator)
     return made
