@@ -14,7 +14,16 @@ import pytest
 from django.db import IntegrityError, connection
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
-from brokers.services import advance_order, calls, leases, order_steps, orders, procedures, run_operation
+from brokers.services import (
+    advance_order,
+    broker_for,
+    calls,
+    leases,
+    order_steps,
+    orders,
+    procedures,
+    run_operation,
+)
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import JumpingClock, drive, drive_in_real_time, fault, placed, run, withdrawal
 from tests.simulator import Simulator
