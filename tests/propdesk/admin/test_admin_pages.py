@@ -16,7 +16,7 @@ from propdesk.lib.access.models import ApiToken
 from propdesk.lib.access.sessions import Session
 from propdesk.lib.access.tokens import grant_session, issue_token
 from propdesk.lib.actors import Actor
-from propdesk.lib.processes.models import ProcessHeartbeat
+from propdesk.lib.processes.models import InvariantViolation, ProcessHeartbeat
 from tests.propdesk.admin.rows import NOW, make_difference, make_firm, make_group, make_program, sell
 
 pytestmark = pytest.mark.django_db
@@ -61,6 +61,7 @@ def fill(firm, boss: User, numbers: range) -> None:
         grant_session(user=user, session=Session.MANAGER)
         issue_token(user=user, session=Session.MANAGER, name="test", by=Actor("boss"), now=NOW)
         ProcessHeartbeat.objects.create(name=f"worker {number}", pid=number + 1, beat_at=NOW)
+        InvariantViolation.objects.create(invariant="I1", row_id=number, detail="two accounts", found_at=NOW)
         DeletionRecord.objects.create(
             program_id=number + 900, program_name="Old", counters={"phases": 2}, removed={}, actor="boss", at=NOW
         )
