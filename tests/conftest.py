@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-pytest_plugins = ["tests.simulator"]
+pytest_plugins = ["tests.simulator", "tests.shop"]
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",

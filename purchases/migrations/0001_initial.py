@@ -7,129 +7,254 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('brokers', '0002_append_only_events'),
-        ('programs', '0001_initial'),
+        ("brokers", "0002_append_only_events"),
+        ("programs", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PurchaseEvent',
+            name="PurchaseEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('subject_id', models.BigIntegerField(db_index=True)),
-                ('from_status', models.SmallIntegerField(null=True)),
-                ('to_status', models.SmallIntegerField()),
-                ('actor', models.CharField(max_length=150)),
-                ('actor_user_id', models.BigIntegerField(null=True)),
-                ('reason', models.TextField(blank=True)),
-                ('at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("subject_id", models.BigIntegerField(db_index=True)),
+                ("from_status", models.SmallIntegerField(null=True)),
+                ("to_status", models.SmallIntegerField()),
+                ("actor", models.CharField(max_length=150)),
+                ("actor_user_id", models.BigIntegerField(null=True)),
+                ("reason", models.TextField(blank=True)),
+                ("at", models.DateTimeField()),
             ],
             options={
-                'ordering': ('at', 'id'),
-                'abstract': False,
+                "ordering": ("at", "id"),
+                "abstract": False,
             },
         ),
         migrations.CreateModel(
-            name='Customer',
+            name="Customer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('brand', models.CharField(default='default', max_length=64)),
-                ('email', models.EmailField(max_length=254)),
-                ('first_name', models.CharField(max_length=100)),
-                ('last_name', models.CharField(max_length=100)),
-                ('status', models.SmallIntegerField(choices=[(0, 'active'), (1, 'blocked'), (2, 'archived'), (3, 'prospect')], default=0)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('updated_at', models.DateTimeField(auto_now=True)),
-                ('user', models.OneToOneField(blank=True, help_text='The login whose customer session acts for this customer.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='customer', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("brand", models.CharField(default="default", max_length=64)),
+                ("email", models.EmailField(max_length=254)),
+                ("first_name", models.CharField(max_length=100)),
+                ("last_name", models.CharField(max_length=100)),
+                (
+                    "status",
+                    models.SmallIntegerField(
+                        choices=[(0, "active"), (1, "blocked"), (2, "archived"), (3, "prospect")], default=0
+                    ),
+                ),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        blank=True,
+                        help_text="The login whose customer session acts for this customer.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="customer",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='PayerAccount',
+            name="PayerAccount",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('is_enabled', models.BooleanField(default=True, verbose_name='enabled')),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('account', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='payer', to='brokers.tradingaccount')),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='payer_accounts', to='purchases.customer')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("is_enabled", models.BooleanField(default=True, verbose_name="enabled")),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "account",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="payer", to="brokers.tradingaccount"
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="payer_accounts",
+                        to="purchases.customer",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='Purchase',
+            name="Purchase",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('sale', 'sale'), ('grant', 'grant')], default='sale', max_length=10)),
-                ('status', models.SmallIntegerField(choices=[(0, 'pending'), (1, 'paid'), (2, 'account_created'), (3, 'active'), (4, 'failed'), (5, 'refunded')], default=0)),
-                ('amount', propdesk.lib.money.MoneyField(decimal_places=8, max_digits=24)),
-                ('currency', models.CharField(max_length=3)),
-                ('conversion_rate', models.DecimalField(decimal_places=8, default=1, max_digits=18)),
-                ('amount_account_currency', propdesk.lib.money.MoneyField(decimal_places=8, help_text="The amount in the payer account's currency.", max_digits=24)),
-                ('comment', models.CharField(blank=True, max_length=255)),
-                ('idempotency_key', models.CharField(blank=True, max_length=128)),
-                ('request_digest', models.CharField(blank=True, help_text='What the key was first used for.', max_length=64)),
-                ('payment_status', models.CharField(default='pending', max_length=30)),
-                ('activation_status', models.CharField(default='pending', max_length=30)),
-                ('failure_reason', models.CharField(blank=True, max_length=100)),
-                ('review_reason', models.TextField(blank=True, help_text='Why staff have to look at it; empty when they need not.')),
-                ('account_login', models.BigIntegerField(default=0, help_text='0 until the account is ready.')),
-                ('next_at', models.DateTimeField(help_text='When the sweeper looks at it next.')),
-                ('created_at', models.DateTimeField()),
-                ('updated_at', models.DateTimeField()),
-                ('account_order', models.OneToOneField(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='purchase', to='brokers.accountorder')),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='purchases', to='purchases.customer')),
-                ('payer', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='purchases', to='purchases.payeraccount')),
-                ('payment', models.OneToOneField(blank=True, help_text='The withdrawal that takes the price from the payer account.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='purchase_paid', to='brokers.brokeroperation')),
-                ('program', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='purchases', to='programs.program')),
-                ('program_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='purchases', to='programs.programversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(choices=[("sale", "sale"), ("grant", "grant")], default="sale", max_length=10),
+                ),
+                (
+                    "status",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "pending"),
+                            (1, "paid"),
+                            (2, "account_created"),
+                            (3, "active"),
+                            (4, "failed"),
+                            (5, "refunded"),
+                        ],
+                        default=0,
+                    ),
+                ),
+                ("amount", propdesk.lib.money.MoneyField(decimal_places=8, max_digits=24)),
+                ("currency", models.CharField(max_length=3)),
+                ("conversion_rate", models.DecimalField(decimal_places=8, default=1, max_digits=18)),
+                (
+                    "amount_account_currency",
+                    propdesk.lib.money.MoneyField(
+                        decimal_places=8, help_text="The amount in the payer account's currency.", max_digits=24
+                    ),
+                ),
+                ("comment", models.CharField(blank=True, max_length=255)),
+                ("idempotency_key", models.CharField(blank=True, max_length=128)),
+                (
+                    "request_digest",
+                    models.CharField(blank=True, help_text="What the key was first used for.", max_length=64),
+                ),
+                ("payment_status", models.CharField(default="pending", max_length=30)),
+                ("activation_status", models.CharField(default="pending", max_length=30)),
+                ("failure_reason", models.CharField(blank=True, max_length=100)),
+                (
+                    "review_reason",
+                    models.TextField(blank=True, help_text="Why staff have to look at it; empty when they need not."),
+                ),
+                ("account_login", models.BigIntegerField(default=0, help_text="0 until the account is ready.")),
+                ("next_at", models.DateTimeField(help_text="When the sweeper looks at it next.")),
+                ("created_at", models.DateTimeField()),
+                ("updated_at", models.DateTimeField()),
+                (
+                    "account_order",
+                    models.OneToOneField(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="purchase",
+                        to="brokers.accountorder",
+                    ),
+                ),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="purchases", to="purchases.customer"
+                    ),
+                ),
+                (
+                    "payer",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="purchases",
+                        to="purchases.payeraccount",
+                    ),
+                ),
+                (
+                    "payment",
+                    models.OneToOneField(
+                        blank=True,
+                        help_text="The withdrawal that takes the price from the payer account.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="purchase_paid",
+                        to="brokers.brokeroperation",
+                    ),
+                ),
+                (
+                    "program",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="purchases", to="programs.program"
+                    ),
+                ),
+                (
+                    "program_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="purchases",
+                        to="programs.programversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.AddConstraint(
-            model_name='customer',
-            constraint=models.UniqueConstraint(fields=('brand', 'email'), name='customer_email_once_per_brand'),
+            model_name="customer",
+            constraint=models.UniqueConstraint(fields=("brand", "email"), name="customer_email_once_per_brand"),
         ),
         migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(condition=models.Q(('status__in', [0, 1, 2])), fields=['next_at', 'id'], name='purchase_due'),
+            model_name="purchase",
+            index=models.Index(
+                condition=models.Q(("status__in", [0, 1, 2])), fields=["next_at", "id"], name="purchase_due"
+            ),
         ),
         migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(fields=['status', '-id'], name='purchase_status'),
+            model_name="purchase",
+            index=models.Index(fields=["status", "-id"], name="purchase_status"),
         ),
         migrations.AddIndex(
-            model_name='purchase',
-            index=models.Index(fields=['customer', '-id'], name='purchase_customer'),
+            model_name="purchase",
+            index=models.Index(fields=["customer", "-id"], name="purchase_customer"),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.UniqueConstraint(condition=models.Q(('idempotency_key', ''), _negated=True), fields=('customer', 'idempotency_key'), name='purchase_key_once'),
+            model_name="purchase",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("idempotency_key", ""), _negated=True),
+                fields=("customer", "idempotency_key"),
+                name="purchase_key_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(('status__in', [0, 1, 2, 3, 4, 5])), name='purchase_status_known'),
+            model_name="purchase",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("status__in", [0, 1, 2, 3, 4, 5])), name="purchase_status_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('amount__gt', 0), ('kind', 'sale'), ('payer__isnull', False)), models.Q(('amount', 0), ('kind', 'grant')), _connector='OR'), name='purchase_sale_has_price_and_payer'),
+            model_name="purchase",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("amount__gt", 0), ("kind", "sale"), ("payer__isnull", False)),
+                    models.Q(("amount", 0), ("kind", "grant")),
+                    _connector="OR",
+                ),
+                name="purchase_sale_has_price_and_payer",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 4), _negated=True), models.Q(('failure_reason', ''), _negated=True), _connector='OR'), name='purchase_failed_has_reason'),
+            model_name="purchase",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", 4), _negated=True),
+                    models.Q(("failure_reason", ""), _negated=True),
+                    _connector="OR",
+                ),
+                name="purchase_failed_has_reason",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='purchase',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status__in', [2, 3]), _negated=True), ('account_login__gt', 0), _connector='OR'), name='purchase_account_created_has_login'),
+            model_name="purchase",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status__in", [2, 3]), _negated=True), ("account_login__gt", 0), _connector="OR"
+                ),
+                name="purchase_account_created_has_login",
+            ),
         ),
     ]

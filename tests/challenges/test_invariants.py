@@ -12,7 +12,6 @@ from challenges.services.opening import open_due_challenges
 from propdesk.lib.processes.models import InvariantViolation
 from propdesk.lib.times import utc_now
 from purchases.models import Purchase
-from tests.purchases.conftest import customer, now, payer_account, program, shop  # noqa: F401  (fixtures)
 from tests.purchases.rooms import Later, Shop, advance_until
 
 NOW = timedelta(0)
@@ -23,7 +22,7 @@ def broken() -> list[tuple[str, int]]:
 
 
 @pytest.fixture
-def purchase(shop: Shop) -> Purchase:  # noqa: F811  (the fixture)
+def purchase(shop: Shop) -> Purchase:
     """One that is active, with everything that belongs to it."""
     advance_until(shop.purchase(), lambda it: it.status == Purchase.Status.ACCOUNT_CREATED, clock=Later())
     open_due_challenges(now=utc_now())

@@ -26,8 +26,6 @@ from tests.brokers.driving import TESTER, fault
 from tests.purchases.rooms import Later, Shop
 from tests.simulator import Simulator
 
-pytest_plugins = ["tests.purchases.conftest"]
-
 Clock = Callable[[], Any]
 MOST_ROUNDS = 300
 OVER = (Purchase.Status.ACTIVE, Purchase.Status.FAILED)

@@ -204,5 +204,9 @@ class ViewOnlyAdmin(ModelAdmin[M], Generic[M]):
     def has_delete_permission(self, request: HttpRequest, obj: M | None = None) -> bool:
         return False
 
+    def get_fields(self, request: HttpRequest, obj: M | None = None) -> Any:
+        # Django would ask the form, which asks for the fields that can only be read, which are these.
+        return self.fields or [field.name for field in self.model._meta.fields if not field.primary_key]
+
     def get_readonly_fields(self, request: HttpRequest, obj: M | None = None) -> list[Any]:
         return flatten_fieldsets(self.get_fieldsets(request, obj))
