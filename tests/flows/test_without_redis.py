@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from propdesk.local.launch import free_port
 from propdesk.local.servers import Valkey
 from tests.flows.journey import active_challenge, buy, card
-from tests.flows.stack import free_port, running, wait_until
+from tests.flows.stack import running, wait_until
 
 pytestmark = pytest.mark.timeout(240)
 
