@@ -21,7 +21,7 @@ class Mng:
     def __call__(self, command: str, data: Any = None, **envelope: Any) -> dict[str, Any]:
         """The answer's document; its status must be the HTTP status."""
         response = self.post({"command": command, "extID": "1", "data": {} if data is None else data, **envelope})
-        answer: dict[str, Any] = json.loads(response.content)
+        answer: dict[str, Any] = json.loads(response.getvalue())
         assert response["Content-Type"] == "application/json"
         assert answer["status"] == response.status_code
         return answer

@@ -65,7 +65,7 @@ def test_a_page_of_a_thousand_rows_is_sent_whole(mng: Mng, many: int) -> None:
     response = mng.post({"command": COMMAND, "extID": "7", "data": {"limit": CHUNK, "offset": 0}})
 
     assert not response.streaming
-    assert len(json.loads(response.content)["data"]["rows"]) == CHUNK
+    assert len(json.loads(response.getvalue())["data"]["rows"]) == CHUNK
 
 
 def test_the_rest_table_streams_the_same_rows(secret: str, many: int) -> None:

@@ -72,6 +72,6 @@ def check(mng: Mng, command: str, data: Any) -> None:
     mng.client = Client(raise_request_exception=False)
     response = mng.post({"command": command, "extID": "1", "data": data})
 
-    answer = json.loads(response.content)
+    answer = json.loads(response.getvalue())
     assert response.status_code in DOCUMENTED, answer
     assert answer["status"] == response.status_code

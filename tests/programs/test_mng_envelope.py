@@ -30,7 +30,7 @@ def nothing_written(db: None) -> Any:
 
 def error(response: Any) -> tuple[int, str, str]:
     """HTTP status, code and extID of a failure, whose shape is checked."""
-    answer = json.loads(response.content)
+    answer = json.loads(response.getvalue())
     assert list(answer) == ["extID", "status", "error", "message", "data"]
     assert answer["status"] == response.status_code
     assert answer["message"]

@@ -22,7 +22,8 @@ def http(body: str | bytes, *, status: str = "200 OK", headers: str = "", length
     """A whole reply; `length` lies about the body's."""
     content = body.encode() if isinstance(body, str) else body
     size = len(content) if length is None else length
-    return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\n{headers}\r\n".encode() + content
+    # The server closes after each answer: said, so that no client tries to go on over a connection that ends.
+    return f"HTTP/1.1 {status}\r\nContent-Length: {size}\r\nConnection: close\r\n{headers}\r\n".encode() + content
 
 
 def dripping(data: bytes, *, seconds: float = 0.1) -> Iterator[bytes]:
