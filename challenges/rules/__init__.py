@@ -1,6 +1,6 @@
 """Judges observations of an enrollment by the terms of its phase. Pure: no Django, no I/O, no clock, no floats.
 
-`programs.terms` holds the parameters and the level formulas; the rules page of the documentation fixes what every rule
+`programs.terms` holds the parameters and the level formulas; docs/rules.md fixes what every rule
 means and the order of judging.
 """
 
