@@ -81,8 +81,9 @@ class ProgramViewSet(viewsets.ViewSet):
 
     @extend_schema(parameters=[PROGRAM_ID], request=UpdateInput, responses=ProgramCard)
     def partial_update(self, request: Request, pk: str) -> Response:
-        changes = request.data if isinstance(request.data, dict) else {}
-        return Response(_run(commands.UPDATE, request, {**changes, "id": int(pk)}))
+        # What is no object goes on as it is, and is refused.
+        changes = {**request.data, "id": int(pk)} if isinstance(request.data, dict) else request.data
+        return Response(_run(commands.UPDATE, request, changes))
 
     @extend_schema(parameters=[PROGRAM_ID], responses={200: ProgramDeleted})
     def destroy(self, request: Request, pk: str) -> Response:

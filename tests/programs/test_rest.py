@@ -54,6 +54,16 @@ def test_a_program_lives_through_the_resource_as_through_the_commands(rest: Rest
     assert rest("get", f"programs/{number}/")[0] == 404
 
 
+@pytest.mark.parametrize("body", [[], [1], "name", 1, False])
+def test_an_update_that_is_no_object_is_refused_and_changes_nothing(rest: Rest, body: Any) -> None:
+    program = make("A")
+
+    status, answer = rest("patch", f"programs/{program.pk}/", body)
+
+    assert (status, answer["error"], answer["message"]) == (400, "INVALID_DATA", "An object is required.")
+    assert Program.objects.get(pk=program.pk).version == program.version
+
+
 def test_a_stale_update_is_a_conflict(rest: Rest) -> None:
     program = make("A")
 
