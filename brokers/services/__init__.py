@@ -2,6 +2,7 @@
 
 from brokers.services.batches import advance_due_orders, run_due_operations
 from brokers.services.connections import ConnectionTest, broker_for, read_account, save_connection, test_connection
+from brokers.services.enabling import enable_by_hand, objection_to_enabling, register_objection
 from brokers.services.operations import (
     SubjectReusedError,
     decide_operation,
@@ -15,8 +16,15 @@ from brokers.services.operations import (
 )
 from brokers.services.orders import advance_order, cancel_order, place_order, resume_order
 from brokers.services.password_resets import ResetOutcome, ResetUnderWayError, reset_password
-from brokers.services.reconciliation import ask_for_reconciliation, reconcile_due_units, reconcile_unit
-from brokers.services.reconciliation_mending import acknowledge_difference, mend_difference, way_to_mend
+from brokers.services.reconciliation import (
+    acknowledge_difference,
+    acknowledge_differences,
+    ask_for_reconciliation,
+    mend_difference,
+    reconcile_due_units,
+    reconcile_unit,
+    way_to_mend,
+)
 from brokers.services.reviewing import Review, conclude_operation, review_of
 
 __all__ = [
@@ -26,6 +34,7 @@ __all__ = [
     "Review",
     "SubjectReusedError",
     "acknowledge_difference",
+    "acknowledge_differences",
     "advance_due_orders",
     "advance_order",
     "ask_for_reconciliation",
@@ -33,11 +42,14 @@ __all__ = [
     "cancel_order",
     "conclude_operation",
     "decide_operation",
+    "enable_by_hand",
     "mend_difference",
+    "objection_to_enabling",
     "place_order",
     "read_account",
     "reconcile_due_units",
     "reconcile_unit",
+    "register_objection",
     "request_close_position",
     "request_disable_and_flatten",
     "request_enable",

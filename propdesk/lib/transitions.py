@@ -1,8 +1,9 @@
 """The one way a status changes: legal edges only, once, with an append-only event row in the same transaction."""
 
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from enum import IntEnum
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from django.db import models, transaction
 
@@ -48,9 +49,29 @@ class HasTransitions(Protocol):
     EVENTS: ClassVar[type[Event]]
 
 
+Row = TypeVar("Row", bound=HasTransitions)
+
+
 def record(row: HasTransitions, *, source: int | None, by: Actor, reason: str, now: datetime) -> None:
     """Write the event row for a status that the row has just got (creation has no source)."""
-    row.EVENTS._default_manager.create(
+    _event(row, source, by=by, reason=reason, now=now).save(force_insert=True)
+    crash_around_commit(_place(row))
+
+
+def record_all(
+    rows: Sequence[Row], *, source: int | None, by: Actor, reason: Callable[[Row], str], now: datetime
+) -> None:
+    """Write the event rows of many rows of one model in one statement."""
+    if not rows:
+        return
+    events = [_event(row, source, by=by, reason=reason(row), now=now) for row in rows]
+    rows[0].EVENTS._default_manager.bulk_create(events)
+    for row in rows:
+        crash_around_commit(_place(row))
+
+
+def _event(row: HasTransitions, source: int | None, *, by: Actor, reason: str, now: datetime) -> Event:
+    return row.EVENTS(
         subject_id=row.pk,
         from_status=source,
         to_status=row.status,
@@ -59,7 +80,6 @@ def record(row: HasTransitions, *, source: int | None, by: Actor, reason: str, n
         reason=reason,
         at=now,
     )
-    crash_around_commit(_place(row))
 
 
 def _place(row: HasTransitions) -> str:
@@ -92,3 +112,32 @@ def transition(
             setattr(row, name, value)
         record(row, source=source, by=by, reason=reason, now=now)
     return True
+
+
+def transition_all(
+    rows: Sequence[Row], *, to: IntEnum | int, by: Actor, now: datetime, reason: Callable[[Row], str], **changes: Any
+) -> list[Row]:
+    """Move many rows of one model in a few statements, and return those that were moved.
+
+    Left out is a row whose edge is not legal, and one that another transaction has moved meanwhile.
+    """
+    target = int(to)
+    legal = [row for row in rows if target in row.EDGES.get(int(row.status), frozenset())]
+    if not legal:
+        return []
+    model: Any = type(legal[0])
+    values = {"status": target, "updated_at": now, **changes}
+    moved = []
+    with transaction.atomic():
+        # Locked in one order by everybody, so that nobody waits for each other.
+        locked = model._default_manager.select_for_update().filter(pk__in=[row.pk for row in legal]).order_by("pk")
+        standing = dict(locked.values_list("pk", "status"))
+        for source in sorted(set(standing.values())):
+            group = [row for row in legal if row.status == source == standing.get(row.pk)]
+            model._default_manager.filter(pk__in=[row.pk for row in group]).update(**values)
+            for row in group:
+                for name, value in values.items():
+                    setattr(row, name, value)
+            record_all(group, source=source, by=by, reason=reason, now=now)
+            moved += group
+    return moved

@@ -10,9 +10,9 @@ from brokers.client.errors import BrokerError
 from brokers.models import AccountGroup, UnitReconciliation
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock
-from brokers.services.reconciliation_findings import Judged
-from brokers.services.reconciliation_reading import Comparison, judge, read_unit
-from brokers.services.reconciliation_writing import write_down
+from brokers.services.reconciliation.findings import Judged
+from brokers.services.reconciliation.reading import Comparison, judge, read_unit
+from brokers.services.reconciliation.writing import write_down
 from propdesk.lib.nudge import nudge
 
 EVERY = timedelta(minutes=5)

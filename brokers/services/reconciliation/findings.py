@@ -17,6 +17,7 @@ from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, Diff
 Kind = Difference.Kind
 Switch, Status = BrokerOperation.Kind, BrokerOperation.Status
 ENDED_BADLY = (AccountOrder.Status.FAILED, AccountOrder.Status.CANCELLED)
+AT_WORK = (AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +53,11 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Books:
-    """Our side of a unit. `busy` are accounts that an operation may be changing just now."""
+    """Our side of a unit: all accounts, and of these the `quiet` ones, which nothing is changing just now."""
 
     accounts: Mapping[int, TradingAccount]
-    busy: frozenset[int]
+    quiet: Mapping[int, TradingAccount]
     switched: Mapping[int, BrokerOperation]
-
-    def quiet(self) -> dict[int, TradingAccount]:
-        return {login: row for login, row in self.accounts.items() if login not in self.busy}
 
 
 def read_books(connection: BrokerConnection, unit: int, *, since: datetime) -> Books:
@@ -69,14 +67,20 @@ def read_books(connection: BrokerConnection, unit: int, *, since: datetime) -> B
     touched = operations.filter(
         Q(status__in=(Status.INTENDED, Status.CALLING, Status.IN_DOUBT)) | Q(updated_at__gte=since)
     )
+    accounts = {row.login: row for row in rows}
     busy = set(touched.values_list("account__login", flat=True))
-    busy |= set(rows.filter(created_at__gte=since).values_list("login", flat=True))
+    busy |= {login for login, row in accounts.items() if row.created_at >= since or _is_being_opened(row)}
     switches = operations.filter(
         kind__in=(Switch.ENABLE, Switch.DISABLE), status__in=(Status.DONE, Status.NEEDS_REVIEW)
     )
     latest = switches.order_by("account_id", "-id").distinct("account_id").select_related("account")
     switched = {each.account.login: each for each in latest if each.account is not None}
-    return Books({row.login: row for row in rows}, frozenset(busy), switched)
+    return Books(accounts, {login: row for login, row in accounts.items() if login not in busy}, switched)
+
+
+def _is_being_opened(account: TradingAccount) -> bool:
+    """Its order may yet take out money that landed twice, and enables it last."""
+    return account.order is not None and account.order.status in AT_WORK
 
 
 def wanted(account: TradingAccount, books: Books) -> tuple[bool, str]:
@@ -100,7 +104,7 @@ def wanted(account: TradingAccount, books: Books) -> tuple[bool, str]:
 def wrongly_switched(books: Books, listed: Mapping[int, AccountDetails]) -> list[Finding]:
     """Accounts that are enabled and should not be, or the other way round."""
     found = []
-    for login, account in books.quiet().items():
+    for login, account in books.quiet.items():
         row = listed.get(login)
         if row is None:
             continue
@@ -120,7 +124,7 @@ def not_flat(books: Books, positions: Iterable[OpenPosition]) -> list[Finding]:
     for position in positions:
         open_now.setdefault(position.login, []).append(position)
     found = []
-    for login, account in books.quiet().items():
+    for login, account in books.quiet.items():
         if login not in open_now:
             continue
         should, why = wanted(account, books)
@@ -140,7 +144,7 @@ def unknown(connection: BrokerConnection, books: Books, listed: Mapping[int, Acc
     for row in strangers:
         creation = creations.get(row.email.lower())
         order = creation.order if creation else None
-        if order is not None and order.status in {AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING}:
+        if order is not None and order.status in AT_WORK:
             continue
         theirs = f"{row.email}, {_state(row.is_enabled)}, balance {row.balance:,.2f}"
         found.append(Finding(Kind.UNKNOWN_ACCOUNT, row.login, "not known", theirs, _origin(row, creation), order=order))
@@ -164,13 +168,18 @@ def _origin(row: AccountDetails, creation: BrokerOperation | None) -> str:
 
 def missing(books: Books, listed: Collection[int]) -> list[TradingAccount]:
     """Our accounts that the broker did not list."""
-    return [account for login, account in books.quiet().items() if login not in listed]
+    return [account for login, account in books.quiet.items() if login not in listed]
 
 
-def missing_finding(account: TradingAccount, details: AccountDetails | None) -> Finding:
-    """`details` is what the broker answers when asked for the account by its number."""
+def missing_finding(account: TradingAccount, details: AccountDetails | None) -> Finding | None:
+    """`details` is what the broker answers when asked for the account by its number.
+
+    None when that says that the account is where we have it: then it is the lists that are wrong.
+    """
     if details is None:
         theirs, cause = "no such account", "Deleted at the broker; what it held went with it."
+    elif details.group == account.group.broker_group:
+        return None
     else:
         theirs, cause = "not in the unit's list", "The broker still knows the number: it was moved to another unit."
     ours = "enabled" if account.is_enabled else "disabled"

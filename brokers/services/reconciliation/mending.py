@@ -1,5 +1,6 @@
 """What staff do about a difference: have it mended by an operation, or say that it may stay."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
@@ -7,7 +8,7 @@ from django.db import transaction
 from brokers.models import AccountOrder, BrokerOperation, Difference, TradingAccount
 from brokers.services.operations import request_disable_and_flatten, request_enable
 from propdesk.lib.actors import Actor
-from propdesk.lib.transitions import IllegalTransitionError, transition
+from propdesk.lib.transitions import IllegalTransitionError, transition, transition_all
 
 Kind, Status = Difference.Kind, Difference.Status
 TAKEN_OUT = (Kind.ENABLED, Kind.OPEN_POSITIONS)
@@ -62,6 +63,18 @@ def acknowledge_difference(*, difference_id: int, reason: str, by: Actor, now: d
     difference = Difference.objects.select_for_update().get(pk=difference_id)
     transition(difference, to=Status.ACKNOWLEDGED, by=by, now=now, reason=reason)
     return difference
+
+
+@transaction.atomic
+def acknowledge_differences(
+    *, difference_ids: Collection[int], reason: str, by: Actor, now: datetime
+) -> list[Difference]:
+    """All of them may stay as they are. Returns those that were acknowledged now.
+
+    Left out are those that have gone meanwhile, and those that were acknowledged before.
+    """
+    rows = list(Difference.objects.filter(pk__in=difference_ids).order_by("pk"))
+    return transition_all(rows, to=Status.ACKNOWLEDGED, by=by, now=now, reason=lambda _: reason)
 
 
 def _adopt(difference: Difference) -> TradingAccount:

@@ -1,8 +1,9 @@
 """Whether an account's balance is what was paid in and out plus what its trades have earned.
 
-Cheap for a whole unit: the balance may have changed by the trades closed and the money we moved since the last check.
-Where that does not explain it, every transfer and every closed trade of the account is read.
-Accounts that others pay into, such as a customer's own, are left out.
+Cheap for a whole unit: the balance may have changed by the trades closed and the money we moved since the last check,
+or since the account was born. Where that does not explain it, every transfer and every closed trade of the account is
+read; transfers can only be asked for account by account. Accounts that others pay into, such as a customer's own, are
+left out.
 """
 
 from collections import Counter
@@ -12,14 +13,16 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from brokers.client.base import AccountDetails, Broker, ClosedPosition, Transfer
-from brokers.models import BalanceCheck, BrokerOperation, Difference, TradingAccount
-from brokers.services.reconciliation_findings import Books, Finding
+from brokers.models import BalanceCheck, BrokerOperation, Difference, LedgerEntry, TradingAccount
+from brokers.services.ledger import ledger_account
+from brokers.services.reconciliation.findings import Books, Finding
 from propdesk.lib.money import CENT, as_text, cents
 
 ZERO = Decimal(0)
 ONE_SECOND = timedelta(seconds=1)
-# Trades of a unit are read back this far at most; accounts that were checked longer ago are examined one by one.
-LONGEST_WINDOW = timedelta(hours=24)
+# Trades of a unit are read back this far at most: a list of a day's might be more than a reply may hold. Accounts that
+# were checked longer ago are examined one by one.
+LONGEST_WINDOW = timedelta(hours=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,17 +35,40 @@ class Examination:
 
 def concerned(books: Books) -> dict[int, TradingAccount]:
     """Accounts whose money is ours to explain: those that an order of ours has opened."""
-    return {login: row for login, row in books.quiet().items() if row.order_id is not None or row.is_orphan}
+    return {login: row for login, row in books.quiet.items() if row.order_id is not None or row.is_orphan}
 
 
 def checks_of(accounts: Mapping[int, TradingAccount]) -> dict[int, BalanceCheck]:
-    ids = {row.pk: login for login, row in accounts.items()}
-    return {ids[check.account_id]: check for check in BalanceCheck.objects.filter(account_id__in=ids)}
+    by_id = {row.pk: row for row in accounts.values()}
+    checks = {}
+    for check in BalanceCheck.objects.filter(account_id__in=list(by_id)):
+        check.account = by_id[check.account_id]
+        checks[check.account.login] = check
+    return checks
+
+
+def births_of(accounts: Iterable[TradingAccount]) -> dict[int, BalanceCheck]:
+    """Checks of the moment in which we made each of these accounts, with nothing in it.
+
+    An account that we did not make has none: its beginning is not known to us.
+    """
+    marked = [row for row in accounts if row.marker]
+    made = BrokerOperation.objects.filter(kind=BrokerOperation.Kind.CREATE, marker__in={row.marker for row in marked})
+    born_at: dict[str, datetime] = dict(made.values_list("marker", "created_at"))
+    return {row.login: _empty_since(born_at[row.marker], row) for row in marked if row.marker in born_at}
+
+
+def _empty_since(moment: datetime, account: TradingAccount) -> BalanceCheck:
+    return BalanceCheck(
+        account=account, since=moment, start_balance=ZERO, start_transfers=0, checked_at=moment, examined_at=moment,
+        balance=ZERO, gap=ZERO,
+    )  # fmt: skip
 
 
 def window_of(checks: Iterable[BalanceCheck], *, until: datetime) -> datetime:
-    """From when on the unit's closed trades have to be read."""
-    return max(min((check.checked_at for check in checks), default=until), until - LONGEST_WINDOW)
+    """From when on the unit's closed trades have to be read: one old check does not make it a long list."""
+    recent = (check.checked_at for check in checks if check.checked_at >= until - LONGEST_WINDOW)
+    return min(recent, default=until)
 
 
 def still_explained(
@@ -58,24 +84,28 @@ def still_explained(
         check = checks.get(trade.login)
         if check is not None and trade.closed_at > check.checked_at:
             earned[trade.login] = earned.get(trade.login, ZERO) + trade.profit
-    moved = _moved_since(checks)
+    recent = {login: check for login, check in checks.items() if check.checked_at >= since}
+    moved = _moved_since(recent)
     return {
         login
-        for login, check in checks.items()
-        if check.checked_at >= since
-        and login in listed
-        and _nothing(listed[login].balance - check.balance - earned.get(login, ZERO) - moved.get(login, ZERO))
+        for login, check in recent.items()
+        if _nothing(listed[login].balance - check.balance - earned.get(login, ZERO) - moved.get(login, ZERO))
     }
 
 
 def examine(
     account: TradingAccount, check: BalanceCheck | None, broker: Broker, now: Callable[[], datetime]
 ) -> Examination | None:
-    """Read the account's whole history; None while it trades too fast to tell. Raises `BrokerError`."""
+    """Read the account's whole history since `check` began; None while it trades too fast to tell.
+
+    Raises `BrokerError`.
+    """
     as_of = now()
     balance = broker.account_details(login=account.login).balance
     transfers = sorted(broker.account_transfers(unit=account.group.unit, login=account.login), key=lambda each: each.at)
-    check = check or _start(account, balance, transfers, as_of)
+    check = check or BalanceCheck(
+        account=account, since=as_of, start_balance=balance, start_transfers=len(transfers)
+    )  # its beginning is not known to us: it is taken as found
     trades = broker.account_closed_positions(
         unit=account.group.unit, login=account.login, since=check.since - ONE_SECOND, until=now() + ONE_SECOND
     )
@@ -86,20 +116,6 @@ def examine(
     check.balance, check.checked_at, check.examined_at = balance, as_of, as_of
     check.gap = _gap(balance - check.start_balance - paid, trades, check.since)
     return Examination(check, [*_unexplained_balance(account, check, paid), *_unbooked(account, new)])
-
-
-def _start(account: TradingAccount, balance: Decimal, transfers: list[Transfer], now: datetime) -> BalanceCheck:
-    """An account that we have made began with nothing. Of any other we take the beginning as it was found."""
-    made = (
-        BrokerOperation.objects.filter(kind=BrokerOperation.Kind.CREATE, marker=account.marker)
-        .exclude(marker="")
-        .first()
-    )
-    if made is not None:
-        since, start, count = made.created_at, ZERO, 0
-    else:
-        since, start, count = now, balance, len(transfers)
-    return BalanceCheck(account=account, since=since, start_balance=start, start_transfers=count)
 
 
 def _gap(grown: Decimal, trades: Iterable[ClosedPosition], since: datetime) -> Decimal:
@@ -130,7 +146,7 @@ def _unexplained_balance(account: TradingAccount, check: BalanceCheck, paid: Dec
 
 
 def _unbooked(account: TradingAccount, transfers: list[Transfer]) -> list[Finding]:
-    """Transfers that no operation of ours has made. Equal amounts are taken in order: the latest are left over."""
+    """Transfers that our ledger does not know. Equal amounts are taken in order: the latest are left over."""
     ours, currency = Counter(_amounts(account)), account.group.currency
     found, seen = [], Counter[str]()
     for transfer in transfers:
@@ -150,8 +166,8 @@ def _unbooked(account: TradingAccount, transfers: list[Transfer]) -> list[Findin
 
 
 def _amounts(account: TradingAccount) -> list[Decimal]:
-    done = account.operations.filter(kind__in=BrokerOperation.MONEY, status=BrokerOperation.Status.DONE)
-    return [_signed(each) for each in done.order_by("id")]
+    """What our ledger says has moved, also by calls that landed late."""
+    return list(LedgerEntry.objects.filter(account=ledger_account(account)).values_list("amount", flat=True))
 
 
 def _who_moved(account: TradingAccount, amount: Decimal) -> str:
@@ -164,20 +180,17 @@ def _who_moved(account: TradingAccount, amount: Decimal) -> str:
 
 
 def _moved_since(checks: Mapping[int, BalanceCheck]) -> dict[int, Decimal]:
-    """The money that our operations have moved since each account's check."""
+    """The money that our ledger says has moved since each account's check."""
     oldest = min((check.checked_at for check in checks.values()), default=None)
     if oldest is None:
         return {}
-    done = BrokerOperation.objects.filter(
-        kind__in=BrokerOperation.MONEY, status=BrokerOperation.Status.DONE, finished_at__gt=oldest,
-        account_id__in=[check.account_id for check in checks.values()],
-    )  # fmt: skip
-    logins = {check.account_id: login for login, check in checks.items()}
+    names = {ledger_account(check.account): login for login, check in checks.items()}
+    entries = LedgerEntry.objects.filter(transaction__at__gt=oldest, account__in=list(names))
     moved: dict[int, Decimal] = {}
-    for operation in done:
-        login = logins[operation.account_id or 0]
-        if operation.finished_at is not None and operation.finished_at > checks[login].checked_at:
-            moved[login] = moved.get(login, ZERO) + _signed(operation)
+    for name, amount, at in entries.values_list("account", "amount", "transaction__at"):
+        login = names[name]
+        if at > checks[login].checked_at:
+            moved[login] = moved.get(login, ZERO) + amount
     return moved
 
 
