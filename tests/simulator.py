@@ -70,10 +70,12 @@ class Simulator:
     def market(self, *, running: bool) -> None:
         self._call("POST", "/sim/market", {"running": running})
 
-    def open_account(self, *, unit: int = REAL_UNIT, balance: Decimal | int = 0, enabled: bool = True) -> int:
+    def open_account(
+        self, *, unit: int = REAL_UNIT, balance: Decimal | int = 0, enabled: bool = True, email: str = ""
+    ) -> int:
         """Open an account behind PropDesk's back, such as a customer's payer account; returns its number."""
         body = {
-            "email": f"someone-{secrets.token_hex(6)}@example.com", "firstName": "Petra", "lastName": "Payer",
+            "email": email or f"someone-{secrets.token_hex(6)}@example.com", "firstName": "Petra", "lastName": "Payer",
             "unit": unit, "group": f"{unit}:{self.units[unit]}", "enabled": enabled, "currency": "USD",
             "platform ": "ThinkTrader", "country": "CZ", "password": PASSWORD,
         }  # fmt: skip

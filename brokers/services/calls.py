@@ -4,7 +4,6 @@ The move to *calling* is committed before the call. Whatever is not a definite y
 and then a reading decides; a *calling* operation that is found without its worker is in doubt as well.
 """
 
-import logging
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -15,22 +14,25 @@ from django.db import IntegrityError, transaction
 
 from brokers.client.base import Broker
 from brokers.client.errors import BrokerError, OutcomeUnknownError, RefusedError, TryLaterError
-from brokers.models import AccountOrder, BrokerConnection, BrokerOperation
+from brokers.models import BrokerConnection, BrokerOperation
 from brokers.services.leases import Clock, Lease
+from brokers.services.outcomes import (
+    BROKERS,
+    PATIENCE,
+    SHORTEST_WAIT,
+    change,
+    conclude_refused,
+    put_in_doubt,
+    put_in_review,
+    send_back,
+    set_columns,
+    tried_since,
+    wait_before_retry,
+)
 from brokers.services.snapshots import Snapshots
-from propdesk.lib.actors import system
 from propdesk.lib.transitions import IllegalTransitionError, transition
 
-logger = logging.getLogger(__name__)
-
-BROKERS = system("brokers")
 Status = BrokerOperation.Status
-# After so long without an outcome, staff have to look.
-PATIENCE = timedelta(minutes=30)
-SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=30)
-
-# A late effect of these leaves an extra account or extra money behind; the others only set a state again.
-LEAVES_TRACES = (BrokerOperation.Kind.CREATE, *BrokerOperation.MONEY)
 
 Evidence = dict[str, Any]
 
@@ -48,7 +50,7 @@ class Finding:
     verdict: Verdict
     evidence: Evidence
     reason: str = ""
-    # When the reading was begun, if that was before it was asked for.
+    # When the reading was begun, if it is one that others have asked for as well.
     begun: datetime | None = None
 
 
@@ -91,8 +93,8 @@ class Procedure(ABC):
         """Make the one call."""
 
     @abstractmethod
-    def look(self, operation: BrokerOperation, work: Work) -> Finding:
-        """Read whether the call had its effect. May raise `BrokerError`."""
+    def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
+        """Whether the call had its effect, by a reading begun at or after `since`. May raise `BrokerError`."""
 
     @abstractmethod
     def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
@@ -117,30 +119,23 @@ def wind_up(operation: BrokerOperation, procedure: Procedure, work: Work) -> Non
         _settle(operation, procedure, work)
     if operation.status == Status.INTENDED:
         now, reason = work.clock(), "Nobody wants it any more."
-        _change(operation, to=Status.CANCELLED, now=now, reason=reason, finished_at=now)
-
-
-def wait_before_retry(*, since: datetime, now: datetime) -> timedelta:
-    """Half of the time it has been tried already, within bounds: quick at first, patient later."""
-    return min(max((now - since) / 2, SHORTEST_WAIT), LONGEST_WAIT)
-
-
-def _since(operation: BrokerOperation) -> datetime:
-    return operation.resumed_at or operation.created_at
+        change(operation, to=Status.CANCELLED, now=now, reason=reason, finished_at=now)
 
 
 def _recover(operation: BrokerOperation, work: Work) -> None:
     """Its worker died, or lost its lease. Only a money operation without a baseline is known not to have been sent."""
     if operation.kind in BrokerOperation.MONEY and operation.baseline is None:
-        _back(operation, now=work.clock(), reason="Found before its call was made.")
+        send_back(operation, now=work.clock(), reason="Found before its call was made.")
     else:
-        _doubt(operation, now=work.clock(), reason="Found in the middle of its call.")
+        put_in_doubt(operation, now=work.clock(), reason="Found in the middle of its call.")
 
 
 def _call(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
     now = work.clock()
     if operation.attempts >= procedure.most_attempts:
-        _review(operation, now=now, reason=f"Given up after {operation.attempts} attempts: {operation.error_message}")
+        put_in_review(
+            operation, now=now, reason=f"Given up after {operation.attempts} attempts: {operation.error_message}"
+        )
         return
     if _begin(operation, procedure, work):
         _send(operation, procedure, work)
@@ -154,11 +149,11 @@ def _send(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
             # It may be refused because the state is as wanted already, such as a position that is closed.
             _settle(operation, procedure, work, said=f"{exc} ")
         else:
-            _refused(operation, now=work.clock(), message=str(exc))
+            conclude_refused(operation, now=work.clock(), message=str(exc))
     except TryLaterError as exc:
-        _back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
+        send_back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
     except OutcomeUnknownError as exc:
-        _doubt(operation, now=work.clock(), reason=str(exc))
+        put_in_doubt(operation, now=work.clock(), reason=str(exc))
     else:
         if procedure.repeatable:
             _settle(operation, procedure, work)
@@ -179,19 +174,19 @@ def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool
             )  # fmt: skip
     except IntegrityError:
         # Another money operation of this account is under way (M7).
-        _set(operation, next_at=now + SHORTEST_WAIT)
+        set_columns(operation, next_at=now + SHORTEST_WAIT)
         return False
     try:
         baseline = procedure.baseline(operation, work)
     except RefusedError as exc:
         # There is no such account: the call itself would fare no better.
-        _refused(operation, now=work.clock(), message=str(exc), attempts=operation.attempts - 1)
+        conclude_refused(operation, now=work.clock(), message=str(exc), attempts=operation.attempts - 1)
         return False
     except BrokerError as exc:
-        _back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
+        send_back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
         return False
     if baseline is not None:
-        _set(operation, baseline=baseline, **_times(procedure, work, work.clock()))
+        set_columns(operation, baseline=baseline, **_times(procedure, work, work.clock()))
     return True
 
 
@@ -205,37 +200,52 @@ def _settle(operation: BrokerOperation, procedure: Procedure, work: Work, *, sai
 
     `said` is what the broker said to the call.
     """
-    begun = work.clock()
     try:
-        finding = procedure.look(operation, work)
+        finding, is_settled = _read(operation, procedure, work)
     except BrokerError as exc:
         _look_again(operation, now=work.clock(), reason=str(exc))
         return
-    now, begun = work.clock(), finding.begun or begun
+    now = work.clock()
     match finding.verdict:
         case Verdict.DONE:
             _done(operation, procedure, finding.evidence, now=now)
         case Verdict.UNCLEAR:
-            _review(operation, now=now, reason=finding.reason, evidence=finding.evidence)
+            put_in_review(operation, now=now, reason=finding.reason, evidence=finding.evidence)
         case Verdict.NOTHING if procedure.repeatable:
-            _back(operation, now=now, reason=said + finding.reason)
-        case Verdict.NOTHING if operation.settle_at is not None and begun >= operation.settle_at:
+            send_back(operation, now=now, reason=said + finding.reason)
+        case Verdict.NOTHING if is_settled:
             reason, evidence = procedure.absent_reason, finding.evidence
-            _change(operation, to=procedure.when_absent, now=now, reason=reason, evidence=evidence, next_at=now)
+            change(operation, to=procedure.when_absent, now=now, reason=reason, evidence=evidence, next_at=now)
         case Verdict.NOTHING:
             _look_again(operation, now=now, reason=operation.error_message)
 
 
+def _read(operation: BrokerOperation, procedure: Procedure, work: Work) -> tuple[Finding, bool]:
+    """What a reading shows, and whether it was begun late enough to show that there was no effect.
+
+    Then it takes two in a row to say so: one list may miss a row, and the call would be made a second time.
+    """
+    now, settle_at = work.clock(), operation.settle_at
+    late = settle_at is not None and settle_at <= now
+    since = settle_at if settle_at is not None and late else operation.started_at or now
+    finding = procedure.look(operation, work, since=since)
+    begun = finding.begun or now
+    is_settled = settle_at is not None and begun >= settle_at
+    if finding.verdict is Verdict.NOTHING and is_settled and not procedure.repeatable:
+        finding = procedure.look(operation, work, since=begun + timedelta.resolution)
+    return finding, is_settled
+
+
 def _look_again(operation: BrokerOperation, *, now: datetime, reason: str) -> None:
-    if now - _since(operation) > PATIENCE:
-        _review(operation, now=now, reason=f"Still in doubt: {reason}")
+    if now - tried_since(operation) > PATIENCE:
+        put_in_review(operation, now=now, reason=f"Still in doubt: {reason}")
         return
     next_at = now + wait_before_retry(since=operation.started_at or now, now=now)
     if operation.settle_at is not None and operation.settle_at > now:
         next_at = min(next_at, operation.settle_at)
     if operation.status == Status.CALLING:
-        _doubt(operation, now=now, reason=reason)
-    _set(operation, next_at=next_at, error_message=reason)
+        put_in_doubt(operation, now=now, reason=reason)
+    set_columns(operation, next_at=next_at, error_message=reason)
 
 
 def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, *, now: datetime) -> None:
@@ -245,7 +255,7 @@ def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, 
             # Somebody was quicker, and has written down what it means.
             raise IllegalTransitionError(operation, status, Status.DONE)
         procedure.apply(operation, evidence, now=now)
-        _change(
+        change(
             operation,
             to=Status.DONE,
             now=now,
@@ -254,56 +264,3 @@ def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, 
             finished_at=now,
             account_id=operation.account_id,
         )
-
-
-def _refused(operation: BrokerOperation, *, now: datetime, message: str, **changes: Any) -> None:
-    code = "NOT_ENOUGH_FUNDS" if _means_no_funds(operation, message) else "BROKER_REFUSED"
-    changes |= {"error_code": code, "error_message": message, "finished_at": now}
-    _change(operation, to=Status.REFUSED, now=now, reason=message, **changes)
-
-
-def _means_no_funds(operation: BrokerOperation, message: str) -> bool:
-    words = message.lower()
-    return operation.kind == BrokerOperation.Kind.WITHDRAW and any(
-        sign in words for sign in ("insufficient", "not enough", "exceeds", "funds", "free balance")
-    )
-
-
-def _back(operation: BrokerOperation, *, now: datetime, reason: str, attempts: int | None = None) -> None:
-    """To be called again, a little later; tried for too long already, it is given up."""
-    count = operation.attempts if attempts is None else attempts
-    if now - _since(operation) > PATIENCE:
-        _review(operation, now=now, reason=f"Given up: {reason}", attempts=count)
-        return
-    next_at = now + wait_before_retry(since=_since(operation), now=now)
-    _change(
-        operation, to=Status.INTENDED, now=now, reason=reason, error_message=reason, next_at=next_at, attempts=count
-    )
-
-
-def _doubt(operation: BrokerOperation, *, now: datetime, reason: str) -> None:
-    with transaction.atomic(durable=True):
-        if operation.order_id is not None and operation.kind in LEAVES_TRACES:
-            AccountOrder.objects.filter(pk=operation.order_id).update(was_in_doubt=True)
-        _change(
-            operation, to=Status.IN_DOUBT, now=now, reason=reason, error_message=reason, was_in_doubt=True,
-            next_at=now + SHORTEST_WAIT,
-        )  # fmt: skip
-
-
-def _review(operation: BrokerOperation, *, now: datetime, reason: str, **changes: Any) -> None:
-    logger.warning("%s needs review: %s", operation, reason)
-    _change(operation, to=Status.NEEDS_REVIEW, now=now, reason=reason, review_reason=reason, **changes)
-
-
-def _change(
-    operation: BrokerOperation, *, to: BrokerOperation.Status, now: datetime, reason: str, **changes: Any
-) -> None:
-    transition(operation, to=to, by=BROKERS, now=now, reason=reason, **changes)
-
-
-def _set(operation: BrokerOperation, **values: Any) -> None:
-    """Write columns that are no status change, for the holder of the lease."""
-    BrokerOperation.objects.filter(pk=operation.pk).update(**values)
-    for name, value in values.items():
-        setattr(operation, name, value)

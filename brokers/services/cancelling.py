@@ -1,9 +1,10 @@
 """How a cancelled order ends: nothing new is begun, what was begun is settled, and its account is taken out."""
 
 from brokers.models import AccountOrder, BrokerOperation
-from brokers.services.calls import BROKERS, Work, wind_up
+from brokers.services.calls import Work, wind_up
 from brokers.services.operations import request_disable_and_flatten
 from brokers.services.order_steps import Cancelled, Outcome, Review, Wait, account_of, record_orphans
+from brokers.services.outcomes import BROKERS
 from brokers.services.procedures import procedure_of
 from propdesk.lib.transitions import transition
 

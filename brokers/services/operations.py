@@ -9,9 +9,10 @@ from django.db import transaction
 
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerOperation, TradingAccount
-from brokers.services.calls import LONGEST_WAIT, Work, carry_out, wind_up
+from brokers.services.calls import Work, carry_out, wind_up
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operation
+from brokers.services.outcomes import LONGEST_WAIT
 from brokers.services.procedures import procedure_of
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge

@@ -11,12 +11,14 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
+from brokers.client.base import AccountDetails
 from brokers.client.errors import BrokerError
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
-from brokers.services.calls import BROKERS, PATIENCE, Work, carry_out, wait_before_retry
+from brokers.services.calls import Work, carry_out
 from brokers.services.operations import request_disable_and_flatten
+from brokers.services.outcomes import BROKERS, PATIENCE, wait_before_retry
 from brokers.services.procedures import procedure_of, sound_accounts
-from brokers.services.transfers import net, read_transfers
+from brokers.services.transfers import net, read_transfers, read_transfers_twice
 from propdesk.lib.money import as_text
 from propdesk.lib.transitions import record
 
@@ -90,7 +92,7 @@ def check_money(order: AccountOrder, work: Work) -> Outcome | None:
         return outcome
     account = account_of(order)
     try:
-        excess = net(read_transfers(work, account)) - order.deposit if account else Decimal(0)
+        excess = _net_of_transfers(order, account, work) - order.deposit if account else Decimal(0)
     except BrokerError as exc:
         return _no_data(order, work, exc)
     if excess == 0:
@@ -102,6 +104,11 @@ def check_money(order: AccountOrder, work: Work) -> Outcome | None:
         return Review(f"The account still holds {as_text(excess)} too much after {MOST_GENERATIONS} withdrawals.")
     _intend(order, Kind.WITHDRAW, work, generation=generation, amount=excess)
     return check_money(order, work)
+
+
+def _net_of_transfers(order: AccountOrder, account: TradingAccount, work: Work) -> Decimal:
+    """What has been paid in, also by a late deposit if there may be one."""
+    return net(read_transfers_twice(work, account) if order.was_in_doubt else read_transfers(work, account))
 
 
 def enable_account(order: AccountOrder, work: Work) -> Outcome | None:
@@ -126,13 +133,20 @@ def record_orphans(order: AccountOrder, work: Work) -> Outcome | None:
     markers = set(order.operations.filter(kind=Kind.CREATE).values_list("marker", flat=True))
     adopted = account_of(order)
     try:
-        accounts = sound_accounts(work, unit=order.group.unit, not_before=ends).accounts
+        accounts = _accounts_of_two_readings(order, work, not_before=ends)
     except BrokerError as exc:
         return _no_data(order, work, exc)
     for login, row in accounts.items():
         if row.email.lower() in markers and (adopted is None or login != adopted.login):
             _record_orphan(order, login=login, marker=row.email, is_enabled=row.is_enabled, now=work.clock())
     return None
+
+
+def _accounts_of_two_readings(order: AccountOrder, work: Work, *, not_before: datetime) -> dict[int, AccountDetails]:
+    """One list may miss just the row that is looked for."""
+    first = sound_accounts(work, unit=order.group.unit, not_before=not_before)
+    second = sound_accounts(work, unit=order.group.unit, not_before=first.begun + timedelta.resolution)
+    return first.accounts | second.accounts
 
 
 def _record_orphan(order: AccountOrder, *, login: int, marker: str, is_enabled: bool, now: datetime) -> None:
@@ -165,7 +179,7 @@ def _no_data(order: AccountOrder, work: Work, error: BrokerError) -> Outcome:
 
 
 def _latest(order: AccountOrder, kind: BrokerOperation.Kind) -> BrokerOperation | None:
-    operations = order.operations.filter(kind=kind).select_related("account__group", "order__group")
+    operations = order.operations.filter(kind=kind).select_related("account__group")
     return operations.order_by("-generation").first()
 
 

@@ -14,12 +14,13 @@ from django.db import transaction
 
 from brokers.client.errors import BrokerError
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
-from brokers.services.calls import BROKERS, LONGEST_WAIT, Work
+from brokers.services.calls import Work
 from brokers.services.cancelling import wind_up_order
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_order
 from brokers.services.operations import request_disable_and_flatten, resume_operation
 from brokers.services.order_steps import STEPS, Cancelled, Failed, Outcome, Review, Wait, account_of, record_orphans
+from brokers.services.outcomes import BROKERS, LONGEST_WAIT
 from brokers.services.snapshots import Snapshots
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge

@@ -11,7 +11,7 @@ from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
-from brokers.services.transfers import read_transfers, summary
+from brokers.services.transfers import read_transfers, read_transfers_twice, summary
 from propdesk.lib.money import as_text
 
 Kind = BrokerOperation.Kind
@@ -43,12 +43,9 @@ class Creation(Procedure):
             raise OutcomeUnknownError(f"The broker answered with account {login}, which we know already.")
         return {"login": login, "from": "reply"}
 
-    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+    def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
         order = _order(operation)
-        not_before, now = operation.started_at, work.clock()
-        if operation.settle_at is not None and operation.settle_at <= now:
-            not_before = operation.settle_at
-        snapshot = sound_accounts(work, unit=order.group.unit, not_before=not_before)
+        snapshot = sound_accounts(work, unit=order.group.unit, not_before=since)
         wanted, accounts = operation.marker.lower(), snapshot.accounts
         marked = sorted(login for login, row in accounts.items() if row.email.lower() == wanted)
         if not marked:
@@ -81,7 +78,7 @@ class MoneyMove(Procedure):
         balance = move(unit=account.group.unit, login=account.login, amount=amount, comment=operation.comment)
         return {"balance": str(balance), "from": "reply"}
 
-    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+    def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
         before: dict[str, Any] = operation.baseline or {}
         after = summary(read_transfers(work, _account(operation), at_least=before["count"]))
         count: int = after["count"] - before["count"]
@@ -119,6 +116,10 @@ class PatientMove(MoneyMove):
     """Money of a living account, or an excess that is taken out. It is moved again only when a late effect of the first
     call is out of the question: there is no later step at which too much could be found and given back."""
 
+    def baseline(self, operation: BrokerOperation, work: Work) -> Any:
+        # Others move its money too: a row that is missing here would look like a new transfer afterwards.
+        return summary(read_transfers_twice(work, _account(operation)))
+
     def settle_after(self, connection: BrokerConnection) -> timedelta:
         return timedelta(seconds=max(connection.settle_seconds, connection.quarantine_seconds))
 
@@ -134,7 +135,7 @@ class Switch(Procedure):
         work.broker().set_enabled(unit=account.group.unit, login=account.login, enabled=wanted)
         return {}
 
-    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+    def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
         account = _account(operation)
         details = work.broker().account_details(login=account.login)
         if account.marker and details.email.lower() != account.marker.lower():
@@ -159,7 +160,7 @@ class Flattening(Procedure):
         work.broker().close_all_positions(unit=account.group.unit, login=account.login)
         return {}
 
-    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+    def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
         account = _account(operation)
         stats = work.broker().account_stats(unit=account.group.unit, login=account.login)
         evidence = {name: str(getattr(stats, name)) for name in ("balance", "equity", "margin")}
@@ -183,10 +184,12 @@ class ClosingOne(Procedure):
         work.broker().close_position(unit=account.group.unit, login=account.login, position_id=position_id)
         return {}
 
-    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+    def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
         account, position_id = _account(operation), _position_id(operation)
-        positions = work.broker().opened_positions(unit=account.group.unit)
-        mine = {each.position_id for each in positions if each.login == account.login}
+        # One list may miss a row: what the second shows counts as open too.
+        mine = _open_positions(account, work)
+        if position_id not in mine:
+            mine |= _open_positions(account, work)
         evidence = {"position": position_id, "open": position_id in mine, "others_open": len(mine - {position_id})}
         if position_id in mine:
             return Finding(Verdict.NOTHING, evidence, f"Position {position_id} is still open.")
@@ -212,7 +215,7 @@ class PasswordReset(Procedure):
         work.broker().reset_password(unit=account.group.unit, login=account.login, password=self.password)
         return {"from": "reply"}
 
-    def look(self, operation: BrokerOperation, work: Work) -> Finding:
+    def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
         return Finding(Verdict.NOTHING, {})
 
     def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
@@ -235,13 +238,13 @@ def procedure_of(operation: BrokerOperation) -> Procedure:
             return PasswordReset()
 
 
-def sound_accounts(work: Work, *, unit: int, not_before: datetime | None = None) -> Snapshot:
-    """Every account of the unit, from a reading begun at or after `not_before` (or now), shared within the round.
+def sound_accounts(work: Work, *, unit: int, not_before: datetime) -> Snapshot:
+    """Every account of the unit, from a reading begun at or after `not_before`, shared within the round.
 
     Raises `NoDataError` when too many of the accounts that we know are missing.
     """
     return work.snapshots.get(
-        (work.connection.pk, unit), not_before=not_before or work.clock(), clock=work.clock,
+        (work.connection.pk, unit), not_before=not_before, clock=work.clock,
         fetch=lambda: _read_soundly(work, unit=unit),
     )  # fmt: skip
 
@@ -257,6 +260,11 @@ def _read_soundly(work: Work, *, unit: int) -> dict[int, AccountDetails]:
             f"The broker lists {len(accounts)} accounts and misses too many of the {len(known)} that we know."
         )
     return accounts
+
+
+def _open_positions(account: TradingAccount, work: Work) -> set[int]:
+    positions = work.broker().opened_positions(unit=account.group.unit)
+    return {each.position_id for each in positions if each.login == account.login}
 
 
 def _order(operation: BrokerOperation) -> AccountOrder:

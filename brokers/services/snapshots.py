@@ -1,7 +1,7 @@
 """The list of a unit's accounts: fetched once and shared by all who can do with a reading of that age (M4)."""
 
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,11 +21,11 @@ class Snapshot:
 
 
 class _Unit:
-    """What is known of one unit; `lock` is held by the one who reads it."""
+    """What is known of one unit: its last two readings, the older first. `lock` is held by the one who reads it."""
 
     def __init__(self) -> None:
         self.lock = threading.Lock()
-        self.latest: Snapshot | None = None
+        self.readings: deque[Snapshot] = deque(maxlen=2)
         self.failure: tuple[datetime, BrokerError] | None = None
 
 
@@ -43,20 +43,24 @@ class Snapshots:
         clock: Callable[[], datetime],
         fetch: Callable[[], Accounts],
     ) -> Snapshot:
-        """The latest reading of the unit if it was begun at or after `not_before`, else a new one.
+        """The earliest known reading of the unit that was begun at or after `not_before`, else a new one.
+
+        The earliest, so that the later one can be the second opinion of everybody who needs two.
 
         Raises `BrokerError`; those who were waiting for that reading get the same error.
         """
         unit, asked = self._units[key], clock()
         with unit.lock:
-            if unit.latest is not None and unit.latest.begun >= not_before:
-                return unit.latest
+            for reading in unit.readings:
+                if reading.begun >= not_before:
+                    return reading
             if unit.failure is not None and unit.failure[0] > asked:
                 raise type(unit.failure[1])(str(unit.failure[1]))
             begun = clock()
             try:
-                unit.latest = Snapshot(begun, fetch())
+                reading = Snapshot(begun, fetch())
             except BrokerError as exc:
                 unit.failure = (clock(), exc)
                 raise
-            return unit.latest
+            unit.readings.append(reading)
+            return reading

@@ -22,6 +22,14 @@ def read_transfers(work: Work, account: TradingAccount, *, at_least: int = 0) ->
     return transfers
 
 
+def read_transfers_twice(work: Work, account: TradingAccount) -> list[Transfer]:
+    """Every transfer, where much depends on it that none is missing: the second list must be no shorter than the first.
+
+    Raises `NoDataError` as `read_transfers` does.
+    """
+    return read_transfers(work, account, at_least=len(read_transfers(work, account)))
+
+
 def summary(transfers: list[Transfer]) -> dict[str, Any]:
     """`{"count": 2, "sum": "99501.00"}`: how many, and what was paid in less what was taken out."""
     return {"count": len(transfers), "sum": str(net(transfers))}

@@ -57,8 +57,15 @@ def conflicting_rows(body: bytes, luck: float) -> bytes:
 
 def missing_rows(body: bytes, luck: float) -> bytes:
     """A list that ends too early: at least its last row is missing, at most all are."""
-    rows = orjson.loads(body)
-    return orjson.dumps(rows[: int(luck * len(rows))])
+    reply = orjson.loads(body)
+    if isinstance(reply, list):
+        return orjson.dumps(_cut(reply, luck))
+    name = next(name for name in NESTED if name in reply)
+    return orjson.dumps({**reply, name: orjson.dumps(_cut(orjson.loads(reply[name]), luck)).decode()})
+
+
+def _cut(rows: list[Row], luck: float) -> list[Row]:
+    return rows[: int(luck * len(rows))]
 
 
 def balance_before(body: bytes, change: Decimal) -> bytes:

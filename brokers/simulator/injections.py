@@ -23,6 +23,7 @@ SHORTEST_DRIP = 0.001
 
 ALL = WRITES | READS
 ACCOUNT_LISTS = frozenset({"accounts-details", "accounts-stats"})
+LISTS = ACCOUNT_LISTS | {"opened-positions", "account-transfers"}
 TRANSFERS = frozenset({"deposit", "withdraw"})
 WITH_BALANCE = TRANSFERS | ACCOUNT_LISTS | {"account-details", "account-stats"}
 WITH_NUMBERS = WITH_BALANCE | {"create", "opened-positions", "closed-positions", "account-closed-positions"}
@@ -184,7 +185,7 @@ FAULTS: dict[str, Fault] = {
     "printed_form": Fault(printed_form, MISPRINTED),
     "duplicate_rows": Fault(_distorting(distortions.duplicate_rows), ACCOUNT_LISTS),
     "conflicting_rows": Fault(_distorting(distortions.conflicting_rows), ACCOUNT_LISTS),
-    "missing_rows": Fault(_distorting(distortions.missing_rows), ACCOUNT_LISTS),
+    "missing_rows": Fault(_distorting(distortions.missing_rows), LISTS),
     "stale_read": Fault(stale_read, READS),
 }
 

@@ -96,7 +96,7 @@ def test_looking_up_keeps_an_account_whose_reply_was_lost_from_being_made_twice(
     simulator.faults(fault("create", "drop_after"))
     if not is_on:
         blind = calls.Finding(calls.Verdict.NOTHING, {})
-        monkeypatch.setattr(procedures.Creation, "look", lambda self, operation, work: blind)
+        monkeypatch.setattr(procedures.Creation, "look", lambda self, operation, work, since: blind)
     order = drive(placed(demo_group))
     assert order.status == Status.READY
     assert len(accounts(simulator, order)) == (1 if is_on else 2)
@@ -109,7 +109,7 @@ def test_reading_the_transfers_keeps_money_from_being_taken_twice(
     simulator.faults(fault("withdraw", "drop_after"))
     if not is_on:
         blind = calls.Finding(calls.Verdict.NOTHING, {})
-        monkeypatch.setattr(procedures.MoneyMove, "look", lambda self, operation, work: blind)
+        monkeypatch.setattr(procedures.MoneyMove, "look", lambda self, operation, work, since: blind)
     assert run(withdrawal(payer)).status == Operation.Status.DONE
     assert simulator.account(payer.login)["balance"] == (9501.0 if is_on else 9002.0)
 
@@ -208,17 +208,17 @@ def test_the_lease_keeps_a_second_worker_from_taking_a_call_for_lost_that_is_abo
         monkeypatch.setattr(leases.Lease, "hold", lambda self, seconds: None)
         monkeypatch.setattr(calls, "SHORTEST_WAIT", timedelta())
     operation = withdrawal(payer)
-    slow, honest = threading.Event(), procedures.MoneyMove.baseline
+    slow, honest = threading.Event(), procedures.PatientMove.baseline
     second_is_done = threading.Event()
 
-    def slow_baseline(self: procedures.MoneyMove, operation: BrokerOperation, work: calls.Work) -> Any:
+    def slow_baseline(self: procedures.PatientMove, operation: BrokerOperation, work: calls.Work) -> Any:
         baseline = honest(self, operation, work)
         if not slow.is_set():
             slow.set()
             second_is_done.wait(timeout=10)
         return baseline
 
-    monkeypatch.setattr(procedures.MoneyMove, "baseline", slow_baseline)
+    monkeypatch.setattr(procedures.PatientMove, "baseline", slow_baseline)
 
     def second() -> None:
         slow.wait(timeout=10)

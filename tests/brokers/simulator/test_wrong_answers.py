@@ -126,6 +126,10 @@ def test_missing_rows_are_at_least_one_and_at_most_all(luck: float, left: bytes)
     assert missing_rows(b"[1,2,3]", luck) == left
 
 
+def test_missing_rows_are_missing_from_a_list_in_a_string_too() -> None:
+    assert missing_rows(b'{"status":"success","result":"[1,2,3]"}', 0.5) == b'{"status":"success","result":"[1]"}'
+
+
 @pytest.mark.parametrize("luck", [0.0, 0.999999])
 def test_an_empty_list_has_nothing_to_distort(luck: float) -> None:
     for distortion in (missing_rows, duplicate_rows, conflicting_rows, null_balance, numbers_as_strings):

@@ -1,0 +1,82 @@
+"""How a call ends, written down: done, refused, to be made again, in doubt, or before staff."""
+
+import logging
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import transaction
+
+from brokers.models import AccountOrder, BrokerOperation
+from propdesk.lib.actors import system
+from propdesk.lib.transitions import transition
+
+logger = logging.getLogger(__name__)
+
+BROKERS = system("brokers")
+Status = BrokerOperation.Status
+# After so long without an outcome, staff have to look.
+PATIENCE = timedelta(minutes=30)
+SHORTEST_WAIT, LONGEST_WAIT = timedelta(seconds=1), timedelta(seconds=30)
+
+# A late effect of these leaves an extra account or extra money behind; the others only set a state again.
+LEAVES_TRACES = (BrokerOperation.Kind.CREATE, *BrokerOperation.MONEY)
+
+
+def wait_before_retry(*, since: datetime, now: datetime) -> timedelta:
+    """Half of the time it has been tried already, within bounds: quick at first, patient later."""
+    return min(max((now - since) / 2, SHORTEST_WAIT), LONGEST_WAIT)
+
+
+def tried_since(operation: BrokerOperation) -> datetime:
+    return operation.resumed_at or operation.created_at
+
+
+def conclude_refused(operation: BrokerOperation, *, now: datetime, message: str, **changes: Any) -> None:
+    code = "NOT_ENOUGH_FUNDS" if _means_no_funds(operation, message) else "BROKER_REFUSED"
+    changes |= {"error_code": code, "error_message": message, "finished_at": now}
+    change(operation, to=Status.REFUSED, now=now, reason=message, **changes)
+
+
+def _means_no_funds(operation: BrokerOperation, message: str) -> bool:
+    words = message.lower()
+    return operation.kind == BrokerOperation.Kind.WITHDRAW and any(
+        sign in words for sign in ("insufficient", "not enough", "exceeds", "funds", "free balance")
+    )
+
+
+def send_back(operation: BrokerOperation, *, now: datetime, reason: str, attempts: int | None = None) -> None:
+    """To be called again, a little later; tried for too long already, it is given up."""
+    count = operation.attempts if attempts is None else attempts
+    if now - tried_since(operation) > PATIENCE:
+        put_in_review(operation, now=now, reason=f"Given up: {reason}", attempts=count)
+        return
+    next_at = now + wait_before_retry(since=tried_since(operation), now=now)
+    change(operation, to=Status.INTENDED, now=now, reason=reason, error_message=reason, next_at=next_at, attempts=count)
+
+
+def put_in_doubt(operation: BrokerOperation, *, now: datetime, reason: str) -> None:
+    with transaction.atomic(durable=True):
+        if operation.order_id is not None and operation.kind in LEAVES_TRACES:
+            AccountOrder.objects.filter(pk=operation.order_id).update(was_in_doubt=True)
+        change(
+            operation, to=Status.IN_DOUBT, now=now, reason=reason, error_message=reason, was_in_doubt=True,
+            next_at=now + SHORTEST_WAIT,
+        )  # fmt: skip
+
+
+def put_in_review(operation: BrokerOperation, *, now: datetime, reason: str, **changes: Any) -> None:
+    logger.warning("%s needs review: %s", operation, reason)
+    change(operation, to=Status.NEEDS_REVIEW, now=now, reason=reason, review_reason=reason, **changes)
+
+
+def change(
+    operation: BrokerOperation, *, to: BrokerOperation.Status, now: datetime, reason: str, **changes: Any
+) -> None:
+    transition(operation, to=to, by=BROKERS, now=now, reason=reason, **changes)
+
+
+def set_columns(operation: BrokerOperation, **values: Any) -> None:
+    """Write columns that are no status change, for the holder of the lease."""
+    BrokerOperation.objects.filter(pk=operation.pk).update(**values)
+    for name, value in values.items():
+        setattr(operation, name, value)
