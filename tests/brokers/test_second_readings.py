@@ -31,7 +31,8 @@ def stem(order: AccountOrder) -> str:
 
 def forget_in(monkeypatch: pytest.MonkeyPatch, endpoint: str, *, lists: int = 1) -> list[int]:
     """The last row is missing from so many of the next lists. Returns their lengths, as they come."""
-    honest, lengths = getattr(ThinkMarkets, endpoint), []
+    honest = getattr(ThinkMarkets, endpoint)
+    lengths: list[int] = []
 
     def cut(self: ThinkMarkets, **which: Any) -> Any:
         rows = honest(self, **which)
