@@ -11,9 +11,11 @@ class ChallengesConfig(AppConfig):
     name = "challenges"
 
     def ready(self) -> None:
-        """Tell the layers below what to call: the sweeper our jobs, program deletion our part of it."""
+        """Tell the layers below what to call: the sweeper our jobs, program deletion our part of it, and so on."""
+        from brokers.services import register_objection  # noqa: PLC0415  (models are loaded by now)
         from challenges.api.commands import COMMANDS  # noqa: PLC0415
-        from challenges.services.deletion import count_challenges, remove_challenges  # noqa: PLC0415  (models are loaded by now)
+        from challenges.services.deletion import count_challenges, remove_challenges  # noqa: PLC0415
+        from challenges.services.enabling import objection_of_challenges  # noqa: PLC0415
         from challenges.services.final_figures import record_final_figures  # noqa: PLC0415
         from challenges.services.invariants import watch_invariants  # noqa: PLC0415
         from challenges.services.opening import advance_enrollments, open_due_challenges  # noqa: PLC0415
@@ -34,5 +36,6 @@ class ChallengesConfig(AppConfig):
         register_job("challenges.invariants", INVARIANTS_SECONDS, lambda now: watch_invariants(now=now))
         register_job("challenges.make_partitions", SECONDS_A_DAY, lambda now: make_partitions(now=now))
         register_deletion("challenges", remove_challenges, count=count_challenges)
+        register_objection("challenges", objection_of_challenges)
         for command in COMMANDS:
             register_command(command)

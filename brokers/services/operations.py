@@ -61,14 +61,14 @@ def request_refund(
 
 @transaction.atomic
 def request_close_position(
-    *, subject: str, account: TradingAccount, position_id: int, by: Actor, now: datetime
+    *, subject: str, account: TradingAccount, position_id: int, by: Actor, now: datetime, reason: str = ""
 ) -> BrokerOperation:
     """Close one open position. It is done when the broker's list of open positions shows it no more.
 
     The same subject again is the same closing, or `SubjectReusedError`.
     """
     operation = _intend(
-        subject=subject, kind=Kind.CLOSE_ONE, account=account, position_id=position_id, by=by, now=now
+        subject=subject, kind=Kind.CLOSE_ONE, account=account, position_id=position_id, by=by, now=now, reason=reason
     )  # fmt: skip
     if (operation.account_id, operation.position_id) != (account.pk, position_id):
         raise SubjectReusedError(f"{subject} already closes position {operation.position_id} of {operation.account}.")
@@ -77,23 +77,46 @@ def request_close_position(
 
 @transaction.atomic
 def request_disable_and_flatten(
-    *, subject: str, account: TradingAccount, by: Actor, now: datetime
+    *, subject: str, account: TradingAccount, by: Actor, now: datetime, reason: str = ""
 ) -> tuple[BrokerOperation, BrokerOperation]:
     """Take an account out of trading: disable it, then close what is open. Both count only when read back.
 
-    A disabling that ends in review does not hold the closing back; once staff resume it, all is closed again after it.
+    What was to enable it again is withdrawn. A disabling that ends in review does not hold the closing back; once staff
+    resume it, all is closed again after it.
     """
-    disable = _intend(subject=subject, kind=Kind.DISABLE, account=account, by=by, now=now)
-    close_all = _intend(subject=subject, kind=Kind.CLOSE_ALL, account=account, after=disable, by=by, now=now)
+    disable = _intend(subject=subject, kind=Kind.DISABLE, account=account, by=by, now=now, reason=reason)
+    _withdraw_enabling(disable, by=by, now=now)
+    close_all = _intend(
+        subject=subject, kind=Kind.CLOSE_ALL, account=account, after=disable, by=by, now=now, reason=reason
+    )  # fmt: skip
     return disable, close_all
+
+
+def _withdraw_enabling(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
+    """Drop what was to enable the account again, whoever asked for it: what has begun is left to staff."""
+    enables = BrokerOperation.objects.open().filter(
+        account=disable.account, kind=Kind.ENABLE, order=None, pk__lt=disable.pk
+    )
+    reason = f"Operation {disable.pk} takes the account out of trading."
+    for operation in enables.select_for_update():
+        if operation.status == Status.INTENDED:
+            transition(operation, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now)
+        else:
+            transition(operation, to=Status.NEEDS_REVIEW, by=by, now=now, reason=reason, review_reason=reason)
 
 
 @transaction.atomic
 def request_enable(
-    *, subject: str, account: TradingAccount, by: Actor, now: datetime, after: BrokerOperation | None = None
+    *,
+    subject: str,
+    account: TradingAccount,
+    by: Actor,
+    now: datetime,
+    after: BrokerOperation | None = None,
+    reason: str = "",
 ) -> BrokerOperation:
     """Let an account trade again, once `after` is done. It counts only when read back."""
-    return _intend(subject=subject, kind=Kind.ENABLE, account=account, after=after, by=by, now=now)
+    return _intend(subject=subject, kind=Kind.ENABLE, account=account, after=after, by=by, now=now, reason=reason)
 
 
 def run_operation(*, operation_id: int, clock: Clock) -> BrokerOperation:
@@ -182,20 +205,20 @@ def decide_operation(*, operation_id: int, happened: bool, reason: str, by: Acto
 
 def _intend(
     *, subject: str, kind: BrokerOperation.Kind, account: TradingAccount, by: Actor, now: datetime,
-    after: BrokerOperation | None = None, generation: int = 1, comment: str = "", **values: Any,
+    after: BrokerOperation | None = None, generation: int = 1, reason: str = "", **values: Any,
 ) -> BrokerOperation:  # fmt: skip
-    """The operation of that subject and kind, written down now unless it was before."""
+    """The operation of that subject and kind, written down now, with the `reason`, unless it was before."""
     operation, is_new = BrokerOperation.objects.get_or_create(
         subject=subject,
         kind=kind,
         generation=generation,
         defaults={
-            "connection_id": account.connection_id, "account": account, "after": after, "comment": comment,
+            "connection_id": account.connection_id, "account": account, "after": after,
             "next_at": now, "created_at": now, "updated_at": now, **values,
         },
     )  # fmt: skip
     if is_new:
-        record(operation, source=None, by=by, reason="", now=now)
+        record(operation, source=None, by=by, reason=reason, now=now)
         if after is None:
             nudge("brokers.run_operation", operation.pk)
     return operation

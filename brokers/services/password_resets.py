@@ -10,6 +10,7 @@ from brokers.models import BrokerOperation, TradingAccount
 from brokers.services.calls import Work, carry_out, wind_up
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, take
+from brokers.services.operations import SubjectReusedError
 from brokers.services.procedures import PasswordReset
 from propdesk.lib.actors import Actor
 from propdesk.lib.transitions import record
@@ -32,13 +33,17 @@ class ResetOutcome:
     password: str | None = field(repr=False)
 
 
-def reset_password(*, account: TradingAccount, by: Actor, clock: Clock) -> ResetOutcome:
+def reset_password(
+    *, account: TradingAccount, by: Actor, clock: Clock, subject: str = "", reason: str = ""
+) -> ResetOutcome:
     """Set a new random password for an account, now. Makes one HTTP call and commits transactions of its own.
 
-    Raises `ResetUnderWayError` while an earlier reset is not over, `NotSentError` when the connection is switched off.
+    Raises `ResetUnderWayError` while an earlier reset is not over, `NotSentError` when the connection is switched off,
+    and `SubjectReusedError` when a reset of that `subject` was made before: its password was shown then. Without a
+    subject it is a reset of its own.
     """
     client = broker_for(account.connection)
-    lease = _begin(account, by=by, clock=clock)
+    lease = _begin(account, by=by, clock=clock, subject=subject, reason=reason)
     operation, procedure = lease.row, PasswordReset()
     assert isinstance(operation, BrokerOperation)  # noqa: S101  (what was begun)
     work = Work(account.connection, client, lease, clock)
@@ -50,18 +55,20 @@ def reset_password(*, account: TradingAccount, by: Actor, clock: Clock) -> Reset
     return ResetOutcome(operation, procedure.password if operation.status == Status.DONE else None)
 
 
-def _begin(account: TradingAccount, *, by: Actor, clock: Clock) -> Lease:
+def _begin(account: TradingAccount, *, by: Actor, clock: Clock, subject: str, reason: str) -> Lease:
     """The intent, leased from the start: nobody else may send another password."""
     now: datetime = clock()
     with transaction.atomic(durable=True):
         TradingAccount.objects.select_for_update().get(pk=account.pk)
         earlier = BrokerOperation.objects.filter(kind=Kind.RESET_PASSWORD, account=account)
+        if subject and earlier.filter(subject=subject).exists():
+            raise SubjectReusedError(f"The reset {subject} was made before.")
         if earlier.unfinished().exists():
             raise ResetUnderWayError(f"A password reset of account {account.login} is not over yet.")
         latest = earlier.aggregate(latest=Max("generation"))["latest"] or 0
         operation = BrokerOperation.objects.create(
-            subject=f"account:{account.pk}", kind=Kind.RESET_PASSWORD, generation=latest + 1,
+            subject=subject or f"account:{account.pk}", kind=Kind.RESET_PASSWORD, generation=latest + 1,
             connection=account.connection, account=account, next_at=now, created_at=now, updated_at=now,
         )  # fmt: skip
-        record(operation, source=None, by=by, reason="", now=now)
+        record(operation, source=None, by=by, reason=reason, now=now)
         return take(operation, seconds=account.connection.deadline_seconds, clock=clock, now=now)

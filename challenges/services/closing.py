@@ -6,7 +6,6 @@ from decimal import Decimal
 from brokers.models import AccountGroup
 from brokers.services import place_order, request_disable_and_flatten
 from challenges.models import Challenge, ChallengeStatus, Enrollment, EnrollmentState
-from challenges.services.pausing import withdraw_lifts
 from programs.services import PhaseTerms, next_phase_terms
 from propdesk.lib.actors import Actor
 from propdesk.lib.transitions import record, transition
@@ -68,7 +67,6 @@ def _end(
     )
     # The row's own verdict too, so that a monitor that read the enrollment before does not go on from it.
     EnrollmentState.objects.filter(pk=enrollment.pk).update(verdict=status.label)
-    withdraw_lifts(enrollment, by=by, now=now)
     if enrollment.account is not None:
         request_disable_and_flatten(
             subject=f"enrollment:{enrollment.pk}:close", account=enrollment.account, by=by, now=now

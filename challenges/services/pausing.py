@@ -10,7 +10,7 @@ from brokers.models.operations import BrokerOperationQuerySet
 from brokers.services import request_disable_and_flatten, request_enable
 from challenges.models import Enrollment
 from propdesk.lib.actors import Actor
-from propdesk.lib.transitions import record, transition
+from propdesk.lib.transitions import record
 
 
 def pause_enrollment(*, enrollment: Enrollment, trading_day: date, by: Actor, now: datetime) -> None:
@@ -33,19 +33,6 @@ def lift_pause(*, enrollment: Enrollment, trading_day: date, by: Actor, now: dat
             by=by,
             now=now,
         )
-
-
-def withdraw_lifts(enrollment: Enrollment, *, by: Actor, now: datetime) -> None:
-    """Drop what would enable the account again, because the enrollment is over: what has begun is left to staff."""
-    enables = _operations(enrollment, "lift").filter(kind=BrokerOperation.Kind.ENABLE)
-    reason = "the enrollment is over"
-    for operation in enables.open().select_for_update():
-        if operation.status == BrokerOperation.Status.INTENDED:
-            transition(operation, to=BrokerOperation.Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now)
-        else:
-            transition(
-                operation, to=BrokerOperation.Status.NEEDS_REVIEW, by=by, now=now, reason=reason, review_reason=reason
-            )
 
 
 def _operations(enrollment: Enrollment, purpose: str) -> BrokerOperationQuerySet:
