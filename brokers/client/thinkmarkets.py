@@ -36,7 +36,7 @@ from brokers.client.shapes import (
     stats,
     transfer,
 )
-from brokers.client.transport import BULK_REPLY, SMALL_REPLY, BrokenReplyError, Reply, Transport
+from brokers.client.transport import LARGE, SMALL, WHOLE_UNIT, Allowance, BrokenReplyError, Reply, Transport
 from propdesk.lib.crash import crash
 
 ROOT = "/cportal/prop"
@@ -131,7 +131,7 @@ class ThinkMarkets:
     def accounts_details(self, *, unit: int) -> dict[int, AccountDetails]:
         """Every account of the unit by its number."""
         body = {"unit": unit}
-        return self._read("POST", "/demo/accounts/accounts-details", body, lambda it: by_login(it, details), BULK_REPLY)
+        return self._read("POST", "/demo/accounts/accounts-details", body, lambda it: by_login(it, details), WHOLE_UNIT)
 
     def account_stats(self, *, unit: int, login: int) -> AccountStats:
         def read(value: Any) -> AccountStats:
@@ -142,7 +142,7 @@ class ThinkMarkets:
     def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]:
         """The figures of every account of the unit by its number, as far as its row can be read."""
         body = {"unit": unit}
-        return self._read("POST", "/demo/accounts/accounts-stats", body, readable_stats, BULK_REPLY)
+        return self._read("POST", "/demo/accounts/accounts-stats", body, readable_stats, WHOLE_UNIT)
 
     def opened_positions(self, *, unit: int) -> list[OpenPosition]:
         """The open positions of every account of the unit."""
@@ -150,7 +150,7 @@ class ThinkMarkets:
         def read(value: Any) -> list[OpenPosition]:
             return [position(row) for row in rows_in_string(_success(value))]
 
-        return self._read("POST", "/demo/accounts/opened-positions", {"unit": unit}, read, BULK_REPLY)
+        return self._read("POST", "/demo/accounts/opened-positions", {"unit": unit}, read, WHOLE_UNIT)
 
     def closed_positions(self, *, unit: int, since: datetime, until: datetime) -> list[ClosedPosition]:
         """The positions of every account of the unit that were closed from `since` to `until`, whole seconds."""
@@ -159,7 +159,7 @@ class ThinkMarkets:
             return [closed_position(row) for row in rows_in_string(_success(value), "message", wrapped=True)]
 
         body = {"unit": unit, "from": _iso(since), "to": _iso(until)}
-        return self._read("POST", "/demo/accounts/closed-positions", body, read, BULK_REPLY)
+        return self._read("POST", "/demo/accounts/closed-positions", body, read, WHOLE_UNIT)
 
     def account_closed_positions(
         self, *, unit: int, login: int, since: datetime, until: datetime
@@ -170,7 +170,7 @@ class ThinkMarkets:
             return [closed_position(row) for row in rows_in_string(_success(value), "message")]
 
         body = {"unit": unit, "accountNumber": login, "from": _iso(since), "to": _iso(until)}
-        return self._read("POST", "/demo/accounts/account-closed-positions", body, read, BULK_REPLY)
+        return self._read("POST", "/demo/accounts/account-closed-positions", body, read, LARGE)
 
     def account_transfers(self, *, unit: int, login: int) -> list[Transfer]:
         """Every transfer of the account."""
@@ -179,7 +179,7 @@ class ThinkMarkets:
             return [transfer(row) for row in rows_in_string(_success(value))]
 
         body = {"accountNumber": login, "unit": unit}
-        return self._read("POST", "/demo/accounts/account-transfers", body, read, BULK_REPLY, by=self._transfers)
+        return self._read("POST", "/demo/accounts/account-transfers", body, read, LARGE, by=self._transfers)
 
     def _write(self, endpoint: str, body: dict[str, Any], read: Callable[[Fields], T]) -> T:
         return self._send(endpoint, body, lambda value: read(Fields(_success(value))))
@@ -196,11 +196,11 @@ class ThinkMarkets:
             raise OutcomeUnknownError(str(exc)) from None
 
     def _read(
-        self, method: str, path: str, body: dict[str, Any] | None, read: Callable[[Any], T], most: int = SMALL_REPLY,
-        *, by: Transport | None = None,
+        self, method: str, path: str, body: dict[str, Any] | None, read: Callable[[Any], T],
+        allowance: Allowance = SMALL, *, by: Transport | None = None,
     ) -> T:  # fmt: skip
         try:
-            reply = (by or self._transport).send(method, ROOT + path, body, most=most)
+            reply = (by or self._transport).send(method, ROOT + path, body, allowance=allowance)
             _check_status(reply, otherwise=NoDataError)
             return read(decode_read(reply.body))
         except (BrokenReplyError, MalformedError) as exc:

@@ -28,12 +28,23 @@ from urllib3.util.ssl_match_hostname import CertificateError
 from brokers.client.errors import NotSentError
 from brokers.client.guards import Guard
 
-SMALL_REPLY = 1024 * 1024
-# 100,000 accounts with their details are about 25 MB.
-BULK_REPLY = 64 * 1024 * 1024
 CHUNK = 64 * 1024
 CONNECT_SECONDS = 5.0
 LOOPBACK = {"127.0.0.1", "localhost"}
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """What a reply may cost at most: bytes, and time in deadlines of the connection."""
+
+    size: int
+    deadlines: int = 1
+
+
+SMALL = Allowance(1024 * 1024)
+LARGE = Allowance(64 * 1024 * 1024)
+# 100,000 accounts with their details are about 25 MB, which take the broker a while to write and us to fetch.
+WHOLE_UNIT = Allowance(LARGE.size, deadlines=4)
 
 
 class BrokenReplyError(Exception):
@@ -157,15 +168,16 @@ class Transport:
     deadline: float
     guard: Guard | None = field(default=None, repr=False)
 
-    def send(self, method: str, path: str, body: Any = None, *, most: int = SMALL_REPLY) -> Reply:
-        """One exchange of at most `deadline` seconds and `most` bytes of reply.
+    def send(self, method: str, path: str, body: Any = None, *, allowance: Allowance = SMALL) -> Reply:
+        """One exchange, within the time and the size of reply that it is allowed.
 
         Raises `NotSentError` or `ThrottledError` when nothing was sent, `BrokenReplyError` when it is not known what
         the broker did.
         """
         check_address(self.base_url)
         _refuse_inside_transaction()
-        seconds = self.guard.enter(deadline=self.deadline) if self.guard else self.deadline
+        seconds = self.deadline * allowance.deadlines
+        seconds = self.guard.enter(deadline=seconds) if self.guard else seconds
         total = Timeout(total=seconds, connect=min(CONNECT_SECONDS, seconds))
         headers = {self.key_header: self.key, "Accept": "application/json", "Accept-Encoding": "identity"}
         response = None
@@ -176,7 +188,7 @@ class Transport:
             )  # fmt: skip
             with response:
                 self._note(response.status_code)
-                return Reply(response.status_code, _read(response, most))
+                return Reply(response.status_code, _read(response, allowance.size))
         except (requests.RequestException, HTTPError, OSError, http.client.HTTPException, ValueError) as exc:
             error = _classified(exc)
             if response is None and self.guard is not None:

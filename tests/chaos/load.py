@@ -29,7 +29,7 @@ PRICE, DEPOSIT, PAYER_FUNDS = Decimal(499), Decimal(100_000), Decimal(1_000_000)
 UNITS = {"PROP_DEMO_USD": (49490520, AccountMode.DEMO), "PROP_REAL_USD": (49490521, AccountMode.REAL)}
 THREADS = 4
 # Of the accounts that are ready, one in ten is taken out of trading again.
-CLOSED_SHARE = 10
+CLOSED = "^chaos:[0-9]*0$"
 OPEN = (AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING)
 
 
@@ -64,7 +64,7 @@ def found(world: World, plan: Plan) -> Firm:
     data = {"brand": "default", "name": "Evaluation", "price": PRICE, "price_currency": "USD", "steps": steps}
     program = save_program(data=data, by=BY, now=utc_now())
     # Few purchases at a time share a payer: an account has one unsettled money operation at most (M7).
-    payers = [_payer(world, groups["PROP_REAL_USD"], number) for number in range(max(1, min(plan.orders // 4, 200)))]
+    payers = [_payer(world, groups["PROP_REAL_USD"], number) for number in range(max(1, min(plan.orders // 4, 1000)))]
     return Firm(groups, program, payers)
 
 
@@ -151,9 +151,9 @@ class Load:
 
     def close_some(self) -> None:
         """Take one in ten of the ready accounts that were ordered directly out of trading."""
-        ready = AccountOrder.objects.filter(status=AccountOrder.Status.READY, reference__startswith="chaos:")
+        ready = AccountOrder.objects.filter(status=AccountOrder.Status.READY, reference__regex=CLOSED)
         for order in ready.exclude(account_id__in=self.closed).select_related("account"):
-            if order.account is not None and int(order.reference.partition(":")[2]) % CLOSED_SHARE == 0:
+            if order.account is not None:
                 request_disable_and_flatten(subject=order.reference, account=order.account, by=BY, now=utc_now())
                 self.closed.add(order.account.pk)
 

@@ -51,7 +51,7 @@ class Plan:
     @property
     def most_open(self) -> int:
         """So many orders are under way at once, so that most of them meet the faults and the blows."""
-        return max(20, min(self.orders // 8, 100))
+        return max(20, min(self.orders // 8, 250))
 
     def replay(self) -> str:
         return (

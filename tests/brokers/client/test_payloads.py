@@ -9,7 +9,7 @@ import pytest
 from brokers.client.errors import NoDataError
 from brokers.client.payloads import MalformedError, decode, decode_read
 from brokers.client.thinkmarkets import ThinkMarkets
-from brokers.client.transport import Reply, Transport
+from brokers.client.transport import SMALL, Allowance, Reply, Transport
 
 
 class Canned(Transport):
@@ -18,7 +18,7 @@ class Canned(Transport):
     def __init__(self, body: str) -> None:
         object.__setattr__(self, "body", body)
 
-    def send(self, method: str, path: str, body: object = None, *, most: int = 0) -> Reply:
+    def send(self, method: str, path: str, body: object = None, *, allowance: Allowance = SMALL) -> Reply:
         return Reply(200, self.body.encode())  # type: ignore[attr-defined]
 
 

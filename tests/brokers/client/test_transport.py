@@ -77,6 +77,17 @@ def test_a_silent_server_is_left_at_the_deadline():
         assert time.monotonic() - begun < 1.0
 
 
+def test_the_list_of_a_whole_unit_may_take_four_deadlines():
+    slow, endless = dripping(http("[]")[-20:], seconds=0.05), dripping(b" " * 100)
+    with raw_server([http("[]")[:-20], *slow], endless) as server:
+        broker = client(server.base_url, deadline=0.4)
+        assert broker.accounts_details(unit=1) == {}
+        begun = time.monotonic()
+        with pytest.raises(NoDataError):
+            broker.accounts_details(unit=1)
+        assert 1.5 < time.monotonic() - begun < 2.4
+
+
 UNDECIDED = {
     "500": http('{"status":"error"}', status="500 Internal Server Error"),
     "504": http("", status="504 Gateway Timeout"),
