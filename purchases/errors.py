@@ -27,3 +27,9 @@ class StillInFlightError(ConflictError):
     """A broker call for the purchase is unfinished or in doubt, so nobody can say yet whether money moved."""
 
     code = "OPERATIONS_IN_FLIGHT"
+
+
+class NotRefundableError(ConflictError):
+    """There is nothing to give back, or nobody may give it back as things stand."""
+
+    code = "NOT_REFUNDABLE"

@@ -68,6 +68,14 @@ class PurchaseQuerySet(models.QuerySet["Purchase"]):
         """Their account is ready; the challenge is still to be opened."""
         return self.filter(status=Purchase.Status.ACCOUNT_CREATED)
 
+    def being_refunded(self) -> "PurchaseQuerySet":
+        """Staff have asked for the price to be given back, and it is on its way."""
+        return self.filter(status=Purchase.Status.FAILED, refund_asked_at__isnull=False)
+
+    def unfinished(self) -> "PurchaseQuerySet":
+        """What the machine has work with: payments, accounts and refunds."""
+        return self.awaiting_payment() | self.awaiting_account() | self.being_refunded()
+
     def due(self, now: datetime) -> "PurchaseQuerySet":
         return self.filter(next_at__lte=now).order_by("next_at", "id")
 
@@ -77,7 +85,10 @@ class PurchaseEvent(Event):
 
 
 class Purchase(models.Model):
-    """One sale (or grant) of a program, pinned to the version of its terms that was bought. Statuses: seed 000."""
+    """One sale (or grant) of a program, pinned to the version of its terms that was bought. Statuses: seed 000.
+
+    One that is to be refunded is failed (called off, if it was not so before) until the money is back.
+    """
 
     class Status(models.IntegerChoices):
         PENDING = 0, "pending"
@@ -93,9 +104,8 @@ class Purchase(models.Model):
 
     EDGES: ClassVar[dict[int, frozenset[int]]] = {
         Status.PENDING: frozenset({Status.PAID, Status.FAILED}),
-        Status.PAID: frozenset({Status.ACCOUNT_CREATED, Status.FAILED, Status.REFUNDED}),
-        Status.ACCOUNT_CREATED: frozenset({Status.ACTIVE, Status.FAILED, Status.REFUNDED}),
-        Status.ACTIVE: frozenset({Status.REFUNDED}),
+        Status.PAID: frozenset({Status.ACCOUNT_CREATED, Status.FAILED}),
+        Status.ACCOUNT_CREATED: frozenset({Status.ACTIVE, Status.FAILED}),
         Status.FAILED: frozenset({Status.REFUNDED}),
     }
     EVENTS: ClassVar[type[Event]] = PurchaseEvent
@@ -120,6 +130,15 @@ class Purchase(models.Model):
     payment = models.OneToOneField(
         BrokerOperation, on_delete=models.PROTECT, null=True, blank=True, related_name="purchase_paid",
         help_text="The withdrawal that takes the price from the payer account.",
+    )  # fmt: skip
+    refund_asked_at = models.DateTimeField(
+        null=True, blank=True, help_text="When staff asked to give the price back; empty again once that was refused."
+    )
+    refund_reason = models.TextField(blank=True)
+    refund_tries = models.PositiveSmallIntegerField(default=0, help_text="How often staff have asked.")
+    refund = models.OneToOneField(
+        BrokerOperation, on_delete=models.PROTECT, null=True, blank=True, related_name="purchase_refunded",
+        help_text="The deposit that gives the price back to the payer account.",
     )  # fmt: skip
     account_order = models.OneToOneField(
         AccountOrder, on_delete=models.PROTECT, null=True, blank=True, related_name="purchase"
@@ -146,12 +165,30 @@ class Purchase(models.Model):
             models.CheckConstraint(
                 condition=~Q(status__in=[2, 3]) | Q(account_login__gt=0), name="purchase_account_created_has_login"
             ),
+            models.CheckConstraint(
+                condition=~Q(status=5) | Q(refund__isnull=False, refund_asked_at__isnull=False),
+                name="purchase_refunded_by_an_operation",
+            ),
+            models.CheckConstraint(
+                condition=Q(refund_asked_at=None)
+                | (Q(status__in=[4, 5], payment__isnull=False, refund_tries__gt=0) & ~Q(refund_reason="")),
+                name="purchase_refund_of_a_payment_for_a_reason",
+            ),
         ]
         indexes = [
             models.Index(fields=["next_at", "id"], condition=Q(status__in=[0, 1, 2]), name="purchase_due"),
+            models.Index(
+                fields=["next_at", "id"],
+                condition=Q(status=4, refund_asked_at__isnull=False),
+                name="purchase_refund_due",
+            ),
             models.Index(fields=["status", "-id"], name="purchase_status"),
             models.Index(fields=["customer", "-id"], name="purchase_customer"),
         ]
 
     def __str__(self) -> str:
         return f"purchase {self.pk}"
+
+    @property
+    def is_being_refunded(self) -> bool:
+        return self.status == self.Status.FAILED and self.refund_asked_at is not None

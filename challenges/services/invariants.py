@@ -65,7 +65,8 @@ def _edges() -> str:
         [
             {"row": machine._meta.model_name, "source": int(source), "target": int(target)}
             for machine in MACHINES
-            for source, targets in machine.EDGES.items()
-            for target in targets
+            for source, _name in machine._meta.get_field("status").flatchoices
+            # A note, such as that somebody asked to cancel it, leaves the row where it is.
+            for target in (source, *machine.EDGES.get(source, ()))
         ]
     )

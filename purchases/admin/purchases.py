@@ -30,6 +30,7 @@ from propdesk.lib.admin import (
 )
 from propdesk.lib.times import utc_now
 from purchases.admin import colours
+from purchases.admin.refunds import REFUND, refund_panels
 from purchases.models import Purchase
 
 STATUS = status_column(colours.PURCHASE)
@@ -47,7 +48,12 @@ class AttentionFilter(OptionsFilter):
     parameter_name = "attention"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [("review", "needs review"), ("open", "not finished"), ("slow", "not finished after ten minutes")]
+        return [
+            ("review", "needs review"),
+            ("open", "not finished"),
+            ("slow", "not finished after ten minutes"),
+            ("refund", "refund under way"),
+        ]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Purchase]) -> QuerySet[Purchase]:
         if self.value() == "review":
@@ -56,6 +62,8 @@ class AttentionFilter(OptionsFilter):
             return queryset.filter(status__in=_OPEN)
         if self.value() == "slow":
             return queryset.filter(status__in=_OPEN, created_at__lt=utc_now() - SLOW)
+        if self.value() == "refund":
+            return queryset & Purchase.objects.being_refunded()
         return queryset
 
 
@@ -93,6 +101,7 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
         "idempotency_key",
     )
     search_help_text = "Number, customer's name or e-mail, account number, idempotency key."
+    buttons = (REFUND,)
     empty_text = "A purchase appears when a customer buys a program, or staff grant one."
     fieldsets = (
         (
@@ -129,7 +138,9 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
 
     @display(description="attention", ordering="review_reason")
     def attention(self, purchase: Purchase) -> str:
-        return label("needs review", Colour.ORANGE, purchase.review_reason) if purchase.review_reason else NOTHING
+        if purchase.review_reason:
+            return label("needs review", Colour.ORANGE, purchase.review_reason)
+        return label("refund under way", Colour.BLUE) if purchase.is_being_refunded else NOTHING
 
     def panels_above(self, request: HttpRequest, row: Purchase) -> Sequence[Panel]:
         order = row.account_order
@@ -149,13 +160,20 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
             facts.append(("Failed because", row.failure_reason))
         if row.review_reason:
             facts.append(("Needs review", row.review_reason))
-        return [Facts(title="Where it stands", facts=facts)]
+        return [Facts(title="Where it stands", facts=facts), *refund_panels(row)]
 
     def panels_below(self, request: HttpRequest, row: Purchase) -> Sequence[Panel]:
         return [timeline(row, colours.PURCHASE)]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Purchase | None:
-        related = ("payment", "account_order__account", "program_version", "payer__account", "challenge")
+        related = (
+            "payment__account",
+            "refund",
+            "account_order__account",
+            "program_version",
+            "payer__account",
+            "challenge",
+        )
         self_queryset = Purchase.objects.select_related("customer", "program", *related)
         return self_queryset.filter(pk=object_id).first() if object_id.isdigit() else None
 
@@ -176,6 +194,13 @@ def _cards(now: datetime) -> list[Card]:
             hint="unfinished for over ten minutes",
             url=list_of(Purchase, attention="slow"),
             colour=Colour.RED,
+        ),
+        Card(
+            title="Refunds under way",
+            value=purchases.being_refunded().count(),
+            hint="prices on their way back",
+            url=list_of(Purchase, attention="refund"),
+            colour=Colour.BLUE,
         ),
         Card(
             title="Bought today",

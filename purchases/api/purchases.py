@@ -19,6 +19,7 @@ NEXT_ACTIONS = {
     Purchase.Status.FAILED: "BUY_AGAIN",
     Purchase.Status.REFUNDED: "NONE",
 }
+WAIT_REFUND = "WAIT_REFUND"
 
 
 class PreviewInput(CommandInput):
@@ -45,7 +46,8 @@ class PurchaseOutput(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=Purchase.Status.choices)
     status_name = serializers.CharField()
     next_action = serializers.CharField(
-        help_text=f"{', '.join(NEXT_ACTIONS.values())}, or CONTACT_SUPPORT while staff have to look at it."
+        help_text=f"{', '.join(NEXT_ACTIONS.values())}, {WAIT_REFUND} while the price is on its way back, or "
+        "CONTACT_SUPPORT while staff have to look at it."
     )
     can_retry = serializers.BooleanField(help_text="It failed before anything was paid: the customer may buy again.")
     can_cancel = serializers.BooleanField()
@@ -73,7 +75,7 @@ def purchase_json(purchase: Purchase) -> dict[str, Any]:
         "account_login": purchase.account_login,
         "status": status.value,
         "status_name": status.label,
-        "next_action": "CONTACT_SUPPORT" if purchase.review_reason else NEXT_ACTIONS[status],
+        "next_action": _next_action(purchase),
         "can_retry": status is Purchase.Status.FAILED and purchase.payment_status == "failed",
         # There is no way to cancel yet: once the price is on its way, it cannot be called back.
         "can_cancel": False,
@@ -89,3 +91,9 @@ def purchase_json(purchase: Purchase) -> dict[str, Any]:
         "created_time": unix(purchase.created_at),
         "updated_time": unix(purchase.updated_at),
     }
+
+
+def _next_action(purchase: Purchase) -> str:
+    if purchase.review_reason:
+        return "CONTACT_SUPPORT"
+    return WAIT_REFUND if purchase.is_being_refunded else NEXT_ACTIONS[Purchase.Status(purchase.status)]

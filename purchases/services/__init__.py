@@ -4,6 +4,7 @@ from purchases.services.advancing import advance_purchase
 from purchases.services.buying import Sale, buy
 from purchases.services.offers import Offer, offers_for, preview
 from purchases.services.outcomes import fail_purchase, mark_active
+from purchases.services.refunding import is_refundable, refund_purchase
 from purchases.services.sweeping import advance_due_purchases
 
 __all__ = [
@@ -13,7 +14,9 @@ __all__ = [
     "advance_purchase",
     "buy",
     "fail_purchase",
+    "is_refundable",
     "mark_active",
     "offers_for",
     "preview",
+    "refund_purchase",
 ]

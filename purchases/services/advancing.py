@@ -1,13 +1,11 @@
-"""Advancing: what takes a purchase from pending to account_created, one committed step at a time.
+"""Advancing: what takes a purchase from pending to account_created, or its price back, one committed step at a time.
 
 Broker calls happen between the transactions, never inside one. Any number of workers may advance the same purchase at
 once: brokers' operations and orders are leased and every transition is a conditional update, so the slower one finds
 its work done.
 """
 
-import logging
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
@@ -15,33 +13,23 @@ from django.db import transaction
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation
 from brokers.services import advance_order, place_order, run_operation
 from programs.services import phase_terms
-from propdesk.lib.actors import system
 from propdesk.lib.nudge import nudge
 from propdesk.lib.transitions import IllegalTransitionError, transition
 from purchases.models import Purchase
 from purchases.services.outcomes import fail
-
-logger = logging.getLogger(__name__)
-
-Clock = Callable[[], datetime]
-
-MACHINE = system("purchases")
-
-# A purchase is looked at again after a tenth of the time it has waited: quick at first, cheap when it takes long.
-SHORTEST_WAIT = timedelta(seconds=1)
-LONGEST_WAIT = timedelta(seconds=60)
+from purchases.services.paying_back import pay_back
+from purchases.services.waiting import MACHINE, Clock, wait
 
 
 def advance_purchase(*, purchase_id: int, clock: Clock) -> Purchase:
-    """Take the purchase as far as it goes now: payment, account order, up to account_created. Makes broker calls.
+    """Take the purchase as far as it goes now: payment, account order, account_created; or refund. Makes broker calls.
 
     A purchase that is elsewhere already, or waits for something, is returned as it stands. Must not be called inside a
     transaction. Raises `Purchase.DoesNotExist` when it was deleted meanwhile.
     """
     while True:
-        purchase = Purchase.objects.select_related("payment", "account_order", "customer", "program_version").get(
-            pk=purchase_id
-        )
+        related = ("payment", "account_order", "refund", "customer", "program_version")
+        purchase = Purchase.objects.select_related(*related).get(pk=purchase_id)
         try:
             has_moved = _step(purchase, clock)
         except IllegalTransitionError:
@@ -60,6 +48,8 @@ def _step(purchase: Purchase, clock: Clock) -> bool:
             return _settle_payment(purchase, clock)
         case Purchase.Status.PAID:
             return _open_account(purchase, clock)
+        case Purchase.Status.FAILED if purchase.is_being_refunded:
+            return pay_back(purchase, clock)
         case _:
             return False
 
@@ -67,7 +57,7 @@ def _step(purchase: Purchase, clock: Clock) -> bool:
 def _settle_payment(purchase: Purchase, clock: Clock) -> bool:
     payment = purchase.payment
     if payment is None:
-        return _wait(purchase, review_reason="It has no payment operation.", now=clock())
+        return wait(purchase, review_reason="It has no payment operation.", now=clock())
     payment = run_operation(operation_id=payment.pk, clock=clock)
     match payment.status:
         case BrokerOperation.Status.DONE:
@@ -90,9 +80,9 @@ def _settle_payment(purchase: Purchase, clock: Clock) -> bool:
                 now=clock(),
             )
         case BrokerOperation.Status.NEEDS_REVIEW:
-            return _wait(purchase, review_reason=f"Payment in doubt: {payment.review_reason}", now=clock())
+            return wait(purchase, review_reason=f"Payment in doubt: {payment.review_reason}", now=clock())
         case _:
-            return _wait(purchase, review_reason="", now=clock())
+            return wait(purchase, review_reason="", now=clock())
 
 
 def _open_account(purchase: Purchase, clock: Clock) -> bool:
@@ -101,7 +91,7 @@ def _open_account(purchase: Purchase, clock: Clock) -> bool:
         first = phase_terms(purchase.program_version, 1)
         group = AccountGroup.objects.filter(name=first.account_group).first()
         if group is None:
-            return _wait(purchase, review_reason=f"There is no account group {first.account_group}.", now=clock())
+            return wait(purchase, review_reason=f"There is no account group {first.account_group}.", now=clock())
         order = _place_order(purchase, group, deposit=first.initial_balance, now=clock())
     order = advance_order(order_id=order.pk, clock=clock)
     match order.status:
@@ -126,9 +116,9 @@ def _open_account(purchase: Purchase, clock: Clock) -> bool:
                 now=clock(),
             )
         case AccountOrder.Status.NEEDS_REVIEW:
-            return _wait(purchase, review_reason=f"Account order waits: {order.review_reason}", now=clock())
+            return wait(purchase, review_reason=f"Account order waits: {order.review_reason}", now=clock())
         case _:
-            return _wait(purchase, review_reason="", now=clock())
+            return wait(purchase, review_reason="", now=clock())
 
 
 def _place_order(purchase: Purchase, group: AccountGroup, *, deposit: Decimal, now: datetime) -> AccountOrder:
@@ -150,13 +140,3 @@ def _place_order(purchase: Purchase, group: AccountGroup, *, deposit: Decimal, n
         )
         locked.save(update_fields=["account_order"])
         return locked.account_order
-
-
-def _wait(purchase: Purchase, *, review_reason: str, now: datetime) -> bool:
-    """Leave it where it is until the next look, with what staff have to know."""
-    patience = min(max((now - purchase.updated_at) / 10, SHORTEST_WAIT), LONGEST_WAIT)
-    purchase.next_at, purchase.review_reason = now + patience, review_reason
-    Purchase.objects.filter(pk=purchase.pk, status=purchase.status).update(
-        next_at=purchase.next_at, review_reason=review_reason
-    )
-    return False

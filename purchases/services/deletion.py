@@ -14,7 +14,7 @@ _MOVED_NOTHING = (BrokerOperation.Status.REFUSED, BrokerOperation.Status.CANCELL
 
 
 def operations_in_flight(program: Program) -> list[int]:
-    """Operations that forbid deleting the program: a price or an account is on its way, and would belong to nothing.
+    """Operations that forbid deleting the program: money or an account is on its way, and would belong to nothing.
 
     Locks the program's purchases. One that a worker holds right now counts as on its way: waiting for it could mean
     waiting for each other, since opening its challenge needs the program.
@@ -47,10 +47,12 @@ def count_purchases(program: Program) -> dict[str, int]:
 
 
 def _in_flight(purchase: Purchase) -> list[int]:
-    """Unfinished operations of the purchase; while it is on its way from payment to account, at least the payment."""
+    """Unfinished operations of the purchase; while price, account or refund is on its way, at least one of theirs."""
     linked = BrokerOperation.objects.unfinished().filter(order_id=purchase.account_order_id, order__isnull=False)
     found = list(linked.values_list("pk", flat=True))
-    in_transit = purchase.status in {Purchase.Status.PENDING, Purchase.Status.PAID}
-    if in_transit and purchase.payment is not None and purchase.payment.status not in _MOVED_NOTHING:
+    in_transit = purchase.status in {Purchase.Status.PENDING, Purchase.Status.PAID} or purchase.is_being_refunded
+    if in_transit and purchase.refund_id is not None:
+        found.append(purchase.refund_id)
+    elif in_transit and purchase.payment is not None and purchase.payment.status not in _MOVED_NOTHING:
         found.append(purchase.payment.pk)
     return found

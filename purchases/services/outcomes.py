@@ -57,7 +57,7 @@ def fail_purchase(*, purchase_id: int, failure_reason: str, by: Actor, now: date
 def fail(purchase: Purchase, *, failure_reason: str, detail: str, by: Actor, now: datetime) -> bool:
     """The transition to failed and everything that goes with it, for a purchase that nothing is in flight for.
 
-    Money taken ends as a refund or before staff (invariant 2): there is no refund flow yet, so staff it is.
+    Money taken ends as a refund or before staff (invariant 2): whether it goes back, staff decide (`refund_purchase`).
     """
     was_paid = purchase.payment is not None and purchase.payment.status == BrokerOperation.Status.DONE
     owed = f"Refund needed: {purchase.amount.normalize():f} {purchase.currency} was taken and {detail}."

@@ -30,9 +30,8 @@ def advance_due_purchases(*, clock: Callable[[], datetime], limit: int = 100) ->
 
 
 def _claim(*, now: datetime, limit: int) -> list[int]:
-    status = Purchase.Status
     with transaction.atomic():
-        due = Purchase.objects.filter(status__in=(status.PENDING, status.PAID)).due(now)
+        due = Purchase.objects.unfinished().due(now)
         claimed = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
         Purchase.objects.filter(pk__in=claimed).update(next_at=now + LEASE)
     return claimed

@@ -75,11 +75,13 @@ def _entry(event: Event, names: Mapping[int, str], colours: Mapping[int, Colour]
         text = str(names.get(status, status)).replace("_", " ")
         return label(text, colours.get(status, Colour.GREY))
 
+    # A note about a row that stays where it is needs no arrow.
+    is_note = event.from_status == event.to_status
     return {
         "at": event.at,
         "actor": event.actor,
         "reason": event.reason,
-        "source": None if event.from_status is None else shown(event.from_status),
+        "source": None if event.from_status is None or is_note else shown(event.from_status),
         "target": shown(event.to_status),
         "colour": colours.get(event.to_status, Colour.GREY).value,
     }

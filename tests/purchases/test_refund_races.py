@@ -1,0 +1,158 @@
+"""A refund, and whatever else happens to the purchase at the same moment, over connections of their own."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from threading import Barrier
+from typing import Any
+
+import pytest
+from django.db import connection
+
+from brokers.models import AccountOrder, BrokerOperation, TradingAccount
+from challenges.models import Challenge
+from challenges.services.opening import open_challenge
+from propdesk.lib.times import utc_now
+from purchases.errors import NotRefundableError
+from purchases.models import Purchase
+from purchases.services import advance_purchase, refund_purchase
+from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
+from tests.simulator import Simulator
+
+PENDING, PAID, CREATED, ACTIVE, FAILED, REFUNDED = range(6)
+ROUNDS = 100
+
+
+def is_refunded(purchase: Purchase) -> bool:
+    return purchase.status == REFUNDED
+
+
+def refund(purchase: Purchase) -> Purchase:
+    return refund_purchase(purchase_id=purchase.pk, reason="Sorry.", by=STAFF, now=utc_now())
+
+
+def activate(purchase: Purchase, *, after: float) -> Challenge | None:
+    time.sleep(after)
+    return open_challenge(purchase_id=purchase.pk, now=utc_now())
+
+
+class Duel:
+    """Two threads, each with a database connection of its own, that begin at the same moment."""
+
+    def __enter__(self) -> "Duel":
+        self._barrier = Barrier(2)
+        self._pool = ThreadPoolExecutor(max_workers=2)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        def close() -> None:
+            self._barrier.wait(timeout=10)
+            connection.close()
+
+        for each in [self._pool.submit(close) for _ in range(2)]:
+            each.result(timeout=10)
+        self._pool.shutdown()
+
+    def fight(self, *acts: Callable[[], Any]) -> list[Any]:
+        """What each of the two returned, or raised."""
+
+        def act(one: Callable[[], Any]) -> Any:
+            self._barrier.wait(timeout=10)
+            try:
+                return one()
+            except NotRefundableError as refusal:
+                return refusal
+
+        return [each.result(timeout=20) for each in [self._pool.submit(act, one) for one in acts]]
+
+
+def account_created(shop: Shop, number: int) -> Purchase:
+    """A purchase whose account is ready, written straight into the tables."""
+    purchase = shop.buy().purchase
+    BrokerOperation.objects.filter(purchase_paid=purchase).update(status=BrokerOperation.Status.DONE)
+    group = shop.program.phases.get(phase_index=1).account_group
+    order = AccountOrder.objects.create(
+        reference=f"purchase:{purchase.pk}", group=group, deposit=100_000, next_at=shop.now, created_at=shop.now,
+        updated_at=shop.now,
+    )  # fmt: skip
+    account = TradingAccount.objects.create(connection=group.connection, group=group, login=number, order=order)
+    AccountOrder.objects.filter(pk=order.pk).update(
+        status=AccountOrder.Status.READY, account=account, ready_at=shop.now
+    )
+    Purchase.objects.filter(pk=purchase.pk).update(status=CREATED, account_order=order, account_login=number)
+    purchase.refresh_from_db()
+    return purchase
+
+
+def test_a_refund_and_an_activation_at_once_never_both_happen(shop: Shop) -> None:
+    ends = []
+    with Duel() as duel:
+        for number in range(1, ROUNDS + 1):
+            purchase = account_created(shop, number)
+            challenge, asked = duel.fight(
+                partial(activate, purchase, after=number % 5 / 1000), partial(refund, purchase)
+            )
+
+            purchase.refresh_from_db()
+            ends.append(purchase.status)
+            disabling = BrokerOperation.objects.filter(account__login=number, kind="disable").count()
+            if purchase.status == ACTIVE:
+                assert (challenge.purchase_id, purchase.refund_asked_at, disabling) == (purchase.pk, None, 0)
+                assert isinstance(asked, NotRefundableError)
+            else:
+                assert (purchase.status, challenge, disabling) == (FAILED, None, 1)
+                assert not Challenge.objects.filter(purchase=purchase).exists()
+    assert set(ends) <= {ACTIVE, FAILED}
+    assert len(ends) == ROUNDS
+
+
+@pytest.mark.parametrize("moment", range(12))
+def test_a_refund_while_a_worker_opens_the_account_ends_without_an_account(
+    moment: int, shop: Shop, simulator: Simulator
+) -> None:
+    purchase = shop.purchase()
+
+    def refund_a_little_later() -> Purchase:
+        while Purchase.objects.get(pk=purchase.pk).status == PENDING:
+            time.sleep(0.001)
+        time.sleep(moment * 0.012)
+        return refund(purchase)
+
+    with Duel() as duel:
+        duel.fight(lambda: advance_purchase(purchase_id=purchase.pk, clock=utc_now), refund_a_little_later)
+    later = Later()
+    purchase = advance_until(purchase, is_refunded, clock=later, most=200)
+
+    assert simulator.account(shop.payer.account.login)["balance"] == 10_000.0
+    creation = BrokerOperation.objects.filter(kind="create").first()
+    accounts = simulator.accounts_of(creation.marker.split(".", 1)[0]) if creation else []
+    assert [row for row in accounts if row["enabled"]] == []
+    assert [to for _, to, _ in history(purchase)][-2:] == [FAILED, REFUNDED]
+
+
+def test_several_workers_on_one_refund_pay_it_back_once(shop: Shop, simulator: Simulator) -> None:
+    purchase = advance_until(shop.purchase(), lambda it: it.status == CREATED)
+    refund(purchase)
+
+    def work(_: int) -> None:
+        try:
+            advance_until(purchase, is_refunded, clock=Later(), most=200)
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        list(pool.map(work, range(4)))
+
+    assert simulator.account(shop.payer.account.login)["balance"] == 10_000.0
+    assert [to for _, to, _ in history(purchase)] == [PENDING, PAID, CREATED, FAILED, REFUNDED]
+
+
+def test_two_who_ask_at_once_have_asked_once(shop: Shop) -> None:
+    with Duel() as duel:
+        for number in range(1, 21):
+            purchase = account_created(shop, number)
+            duel.fight(partial(refund, purchase), partial(refund, purchase))
+            purchase.refresh_from_db()
+            assert (purchase.status, purchase.refund_tries) == (FAILED, 1)
+            assert [to for _, to, _ in history(purchase)] == [PENDING, FAILED]
