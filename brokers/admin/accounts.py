@@ -1,14 +1,20 @@
 from collections.abc import Sequence
 
 from django.contrib import admin
+from django.contrib.messages import ERROR, WARNING
 from django.core.exceptions import PermissionDenied
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils.html import format_html
 
 from brokers.admin import colours
+from brokers.admin.account_buttons import BUTTONS, trading_panel
+from brokers.admin.closing import being_closed, closing_button, open_positions
 from brokers.admin.live import live_panels
+from brokers.admin.tables import operations_table
+from brokers.client.errors import BrokerError
 from brokers.models import BrokerOperation, Difference, TradingAccount
+from brokers.services import broker_for
 from propdesk.lib.admin import (
     NOTHING,
     Colour,
@@ -63,6 +69,8 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
         ),
     )
 
+    buttons = BUTTONS
+
     @display(description="account", ordering="login")
     def number(self, account: TradingAccount) -> str:
         return str(account.login)
@@ -83,30 +91,54 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
             return link_to(payer.customer, f"{payer.customer} (payer)")
         return NOTHING
 
+    def panels_above(self, request: HttpRequest, row: TradingAccount) -> Sequence[Panel]:
+        return [trading_panel(row)]
+
     def links(self, request: HttpRequest, row: TradingAccount | None) -> Sequence[Link]:
         if row is None:
             return ()
         return [Link("Read now at the broker", reverse("admin:brokers_tradingaccount_live", args=[row.pk]), "sync")]
 
     def get_urls(self) -> list[URLPattern]:
-        live = self.admin_site.admin_view(self.live_view)
-        return [path("<int:pk>/live/", live, name="brokers_tradingaccount_live"), *super().get_urls()]
+        live, close = self.admin_site.admin_view(self.live_view), self.admin_site.admin_view(self.close_view)
+        return [
+            path("<int:pk>/live/", live, name="brokers_tradingaccount_live"),
+            path("<int:pk>/live/<int:position_id>/close/", close, name="brokers_tradingaccount_close"),
+            *super().get_urls(),
+        ]
 
     def live_view(self, request: HttpRequest, pk: int) -> HttpResponse:
         """The account as the broker shows it now; nothing is changed there or here."""
         if not self.has_view_permission(request):
             raise PermissionDenied
-        account = TradingAccount.objects.select_related("group", "connection").filter(pk=pk).first()
-        if account is None:
-            raise Http404
-        page = reverse("admin:brokers_tradingaccount_change", args=[pk])
+        account = _account(pk)
         return self.panels_page(
             request,
             title=f"Account {account.login} at the broker",
-            intro="Read at this moment. Reload the page to read again; nothing is changed at the broker or here.",
-            panels=live_panels(account),
-            back=(page, f"Back to account {account.login}"),
+            intro="Read at this moment. Reload the page to read again.",
+            panels=live_panels(account, may_close=_may_change(request)),
+            back=(reverse("admin:brokers_tradingaccount_change", args=[pk]), f"Back to account {account.login}"),
         )
+
+    def close_view(self, request: HttpRequest, pk: int, position_id: int) -> HttpResponse:
+        """Ask (GET), then have one open position closed (POST). It is read at the broker each time."""
+        if not _may_change(request):
+            raise PermissionDenied
+        account = _account(pk)
+        live = reverse("admin:brokers_tradingaccount_live", args=[pk])
+        try:
+            positions = open_positions(account, broker_for(account.connection))
+        except BrokerError as failure:
+            self.message_user(request, f"The open positions could not be read, nothing was done: {failure}", ERROR)
+            return HttpResponseRedirect(live)
+        if closing := being_closed(account).get(position_id):
+            self.message_user(request, f"Operation {closing.pk} closes position {position_id} already.", WARNING)
+            return HttpResponseRedirect(live)
+        position = next((each for each in positions if each.position_id == position_id), None)
+        if position is None:
+            self.message_user(request, f"Position {position_id} is not open any more.", WARNING)
+            return HttpResponseRedirect(live)
+        return self.confirmed(request, closing_button(position, account.group.currency), account, back=live)
 
     def panels_below(self, request: HttpRequest, row: TradingAccount) -> Sequence[Panel]:
         operations = row.operations.order_by("-id")[:20]
@@ -128,22 +160,22 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
                 ],
                 empty="None: the last comparison found it as we know it.",
             ),
-            Table(
-                title="Broker operations",
+            operations_table(
+                "Broker operations",
+                operations,
                 note="The latest twenty calls that changed something on this account.",
                 more=list_of(BrokerOperation, account__id__exact=row.pk),
-                columns=("Operation", "Status", "Amount", "Attempts", "Created", "Finished"),
-                rows=[
-                    (
-                        link_to(operation, f"{operation.get_kind_display()}, {operation.subject}"),
-                        status_label(operation, colours.OPERATION),
-                        NOTHING if operation.amount is None else f"{operation.amount:,.2f}",
-                        operation.attempts,
-                        operation.created_at,
-                        operation.finished_at or NOTHING,
-                    )
-                    for operation in operations
-                ],
                 empty="No call has changed this account through PropDesk.",
             ),
         ]
+
+
+def _account(pk: int) -> TradingAccount:
+    account = TradingAccount.objects.select_related("group", "connection").filter(pk=pk).first()
+    if account is None:
+        raise Http404
+    return account
+
+
+def _may_change(request: HttpRequest) -> bool:
+    return request.user.has_perm("brokers.change_tradingaccount")

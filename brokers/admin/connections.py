@@ -10,6 +10,14 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 
 from brokers.admin import colours
+from brokers.admin.connection_standing import (
+    Status,
+    breaker_label,
+    operations_link,
+    reading_of,
+    standing_panel,
+    with_standing,
+)
 from brokers.admin.units import unit_panels
 from brokers.client.errors import BrokerError
 from brokers.client.transport import check_address
@@ -95,7 +103,7 @@ def _test(connection: BrokerConnection, by: Actor, reason: str) -> str:
 @admin.register(BrokerConnection)
 class BrokerConnectionAdmin(ModelAdmin[BrokerConnection]):
     form = ConnectionForm
-    list_display = ("name", "base_url", "state", "groups_count", "deadline_seconds", "updated_at")
+    list_display = ("name", "base_url", "state", "breaker", "in_doubt", "in_review", "last_reading", "groups_count")
     list_filter = ("is_enabled",)
     search_fields = ("name", "base_url")
     empty_text = "Add the broker's address and API key; then its account groups can be added."
@@ -142,6 +150,9 @@ class BrokerConnectionAdmin(ModelAdmin[BrokerConnection]):
             back=(page, f"Back to {connection}"),
         )
 
+    def panels_above(self, request: HttpRequest, row: BrokerConnection) -> Sequence[Panel]:
+        return [standing_panel(row)]
+
     def panels_below(self, request: HttpRequest, row: BrokerConnection) -> Sequence[Panel]:
         return [
             Table(
@@ -162,11 +173,27 @@ class BrokerConnectionAdmin(ModelAdmin[BrokerConnection]):
         ]
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[BrokerConnection]:
-        return super().get_queryset(request).annotate(groups_total=count_of(BrokerConnection, "groups"))
+        return with_standing(super().get_queryset(request)).annotate(groups_total=count_of(BrokerConnection, "groups"))
 
     @display(description="state", ordering="is_enabled")
     def state(self, connection: BrokerConnection) -> str:
         return label("enabled", Colour.GREEN) if connection.is_enabled else label("switched off", Colour.ORANGE)
+
+    @display(description="breaker", ordering="breaker_opened_at")
+    def breaker(self, connection: BrokerConnection) -> str:
+        return breaker_label(connection)
+
+    @display(description="in doubt", ordering="in_doubt_total")
+    def in_doubt(self, connection: Any) -> str:
+        return operations_link(connection, Status.IN_DOUBT, connection.in_doubt_total)
+
+    @display(description="in review", ordering="in_review_total")
+    def in_review(self, connection: Any) -> str:
+        return operations_link(connection, Status.NEEDS_REVIEW, connection.in_review_total)
+
+    @display(description="last reading", ordering="last_reading_at")
+    def last_reading(self, connection: Any) -> str:
+        return reading_of(connection)
 
     @display(description="groups", ordering="groups_total")
     def groups_count(self, connection: Any) -> int:

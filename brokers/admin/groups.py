@@ -18,8 +18,9 @@ from propdesk.lib.admin import (
     status_column,
 )
 
+UNIT = number_column("unit")
 # What accounts and running challenges rely on: fixed once the first account was ordered.
-FIXED = ("connection", "mode", "currency", "unit")
+FIXED = ("connection", "mode", "currency", UNIT)
 
 
 @admin.register(AccountGroup)
@@ -30,7 +31,7 @@ class AccountGroupAdmin(ModelAdmin[AccountGroup]):
         "currency",
         money_column("default_deposit", currency="currency"),
         "broker_group",
-        number_column("unit"),
+        UNIT,
         link_column("connection"),
         "used_by",
         "is_enabled",
@@ -39,17 +40,26 @@ class AccountGroupAdmin(ModelAdmin[AccountGroup]):
     list_filter = (("mode", ChoicesFilter), ("connection", RelatedFilter), "currency", "is_enabled")
     search_fields = ("name", "broker_group", "unit")
     empty_text = "Add a group for every trading group at the broker that programs should open accounts in."
-    fieldsets = (
-        (None, {"fields": (("name", "is_enabled"), ("mode", "currency"), "default_deposit")}),
-        ("At the broker", {"fields": ("connection", ("broker_group", "unit"))}),
-    )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[AccountGroup]:
         return super().get_queryset(request).annotate(phases_total=count_of(AccountGroup, "phases"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: AccountGroup | None = None) -> tuple[Any, ...]:
-        return FIXED if obj is not None and obj.orders.exists() else ()
+        return FIXED if _is_fixed(obj) else ()
+
+    def get_fieldsets(self, request: HttpRequest, obj: AccountGroup | None = None) -> Any:
+        """Where the unit can only be read, it is a name and not a figure with thousands separators."""
+        may_write = self.has_change_permission(request, obj) and not _is_fixed(obj)
+        at_broker = ("connection", ("broker_group", "unit" if may_write else UNIT))
+        return (
+            (None, {"fields": (("name", "is_enabled"), ("mode", "currency"), "default_deposit")}),
+            ("At the broker", {"fields": at_broker}),
+        )
 
     @display(description="used by", ordering="phases_total")
     def used_by(self, group: Any) -> str:
         return f"{group.phases_total} phases" if group.phases_total != 1 else "1 phase"
+
+
+def _is_fixed(group: AccountGroup | None) -> bool:
+    return group is not None and group.orders.exists()

@@ -1,10 +1,14 @@
 """An account as the broker shows it at this moment. Each reading stands alone: one that fails hides no other."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from django.db.models import QuerySet
+from django.urls import reverse
+from django.utils.html import format_html
 
-from brokers.client.base import Broker
+from brokers.admin.closing import being_closed, closings_table, open_positions, side_of
+from brokers.client.base import Broker, OpenPosition
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerOperation, TradingAccount
 from brokers.services import broker_for
@@ -14,8 +18,11 @@ from propdesk.lib.money import as_text
 Read = Callable[[Broker, TradingAccount], Panel]
 
 
-def live_panels(account: TradingAccount) -> list[Panel]:
-    """Balance and equity, state, open positions and transfers, read now. Makes HTTP calls; changes nothing."""
+def live_panels(account: TradingAccount, *, may_close: bool) -> list[Panel]:
+    """Balance and equity, state, open positions and transfers, read now. Makes HTTP calls; changes nothing.
+
+    `may_close` puts a way to close it beside each position.
+    """
     try:
         broker = broker_for(account.connection)
     except BrokerError as failure:
@@ -23,7 +30,8 @@ def live_panels(account: TradingAccount) -> list[Panel]:
     return [
         _try("Figures", _figures, broker, account),
         _try("State", _state, broker, account),
-        _try("Open positions", _positions, broker, account),
+        _try("Open positions", partial(_positions, may_close=may_close), broker, account),
+        closings_table(account),
         _try("Transfers", _transfers, broker, account),
     ]
 
@@ -64,26 +72,39 @@ def _state(broker: Broker, account: TradingAccount) -> Panel:
     )
 
 
-def _positions(broker: Broker, account: TradingAccount) -> Panel:
+def _positions(broker: Broker, account: TradingAccount, *, may_close: bool) -> Panel:
     currency = account.group.currency
-    mine = [each for each in broker.opened_positions(unit=account.group.unit) if each.login == account.login]
+    closings = being_closed(account)
     return Table(
         title="Open positions",
-        columns=("Position", "Symbol", "Side", "Lots", "Opened", "Open price", "Floating profit"),
+        columns=("Position", "Symbol", "Side", "Lots", "Opened", "Open price", "Floating profit", ""),
         rows=[
             (
                 str(each.position_id),
                 each.symbol,
-                "sell" if each.quantity < 0 else "buy",
+                side_of(each),
                 f"{each.lots.normalize():f}",
                 each.opened_at,
                 f"{each.open_price.normalize():f}",
                 as_text(each.profit, currency),
+                _way_to_close(account, each, closings.get(each.position_id) or closings.get(0), may_close=may_close),
             )
-            for each in mine
+            for each in open_positions(account, broker)
         ],
         empty="Flat: no position is open.",
     )
+
+
+def _way_to_close(
+    account: TradingAccount, position: OpenPosition, closing: BrokerOperation | None, *, may_close: bool
+) -> str:
+    """A link to the confirmation, or to the operation that closes it already."""
+    if closing is not None:
+        return link_to(closing, f"being closed: {closing.get_status_display()}")
+    if not may_close:
+        return ""
+    url = reverse("admin:brokers_tradingaccount_close", args=[account.pk, position.position_id])
+    return format_html('<a class="pd-link" href="{}">Close</a>', url)
 
 
 def _transfers(broker: Broker, account: TradingAccount) -> Panel:

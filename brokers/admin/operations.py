@@ -6,8 +6,10 @@ from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.html import format_html
 
 from brokers.admin import colours
+from brokers.admin.tables import operations_table
 from brokers.models import AccountOrder, BrokerOperation
 from brokers.services import conclude_operation, resume_operation, review_of
 from propdesk.lib.actors import Actor
@@ -23,7 +25,6 @@ from propdesk.lib.admin import (
     Panel,
     RelatedFilter,
     Sentences,
-    Table,
     ViewOnlyAdmin,
     display,
     flag_column,
@@ -35,7 +36,6 @@ from propdesk.lib.admin import (
     review_panel,
     review_sources,
     status_column,
-    status_label,
     timeline,
 )
 from propdesk.lib.mng.errors import ConflictError
@@ -44,7 +44,15 @@ from propdesk.lib.times import utc_now
 
 def _resume(operation: BrokerOperation, by: Actor, reason: str) -> str:
     resume_operation(operation_id=operation.pk, reason=reason, by=by, now=utc_now())
-    return "The machine takes it up again: by reading the broker first if the call may have been made."
+    return (
+        "The machine takes it up again: by reading the broker first if the call may have been made."
+        f"{_order_waits(operation)}"
+    )
+
+
+def _order_waits(operation: BrokerOperation) -> str:
+    waits = operation.order is not None and operation.order.status == AccountOrder.Status.NEEDS_REVIEW
+    return f" Its order {operation.order} still waits: have it tried again." if waits else ""
 
 
 def _conclude(operation: BrokerOperation, by: Actor, reason: str, *, happened: bool) -> str:
@@ -54,9 +62,7 @@ def _conclude(operation: BrokerOperation, by: Actor, reason: str, *, happened: b
         )
     except ValueError as refusal:
         raise ConflictError(str(refusal)) from refusal
-    waits = operation.order is not None and operation.order.status == AccountOrder.Status.NEEDS_REVIEW
-    tail = " Its order still waits: have it tried again." if waits else ""
-    return f"Concluded by you as {concluded.get_status_display()}.{tail}"
+    return f"Concluded by you as {concluded.get_status_display()}.{_order_waits(operation)}"
 
 
 def _happened(operation: BrokerOperation, by: Actor, reason: str) -> str:
@@ -183,6 +189,8 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
         )
 
     def panels_above(self, request: HttpRequest, row: BrokerOperation) -> Sequence[Panel]:
+        if row.status == BrokerOperation.Status.REFUSED:
+            return [Sentences(title="It was refused", groups=[("", [_after_refusal(row)])])]
         if not _waits(row):
             return ()
         review = review_of(row)
@@ -201,15 +209,20 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
             panels.append(Facts(title="Evidence", note=note, facts=proof))
         followers = row.followers.order_by("id")
         if followers:
-            panels.append(
-                Table(
-                    title="Runs after it",
-                    columns=("Operation", "Status"),
-                    rows=[(link_to(each), status_label(each, colours.OPERATION)) for each in followers],
-                    empty="",
-                )
-            )
+            panels.append(operations_table("Runs after it", followers))
         return panels
+
+
+def _after_refusal(operation: BrokerOperation) -> str:
+    """What a definite no means, and who may ask again. The operation itself is over: nothing of it will happen."""
+    order = operation.order
+    if operation.kind == BrokerOperation.Kind.RESET_PASSWORD:
+        page = link_to(operation.account, "account's page")
+        return format_html("The old password still holds. Reset it again on the {}.", page)
+    if order is not None:
+        state = order.get_status_display()
+        return format_html("Nothing was done. Its order {} is {}.", link_to(order), state)
+    return f"No money was moved. Whoever asked for it goes on from there: {operation.subject}."
 
 
 def _facts(title: str, values: Any) -> list[tuple[str, object]]:

@@ -40,9 +40,11 @@ def _orders(most: int) -> Sequence[ReviewItem]:
 def _order(row: AccountOrder) -> ReviewItem:
     waiting = [each for each in row.operations.all() if each.status == BrokerOperation.Status.NEEDS_REVIEW]
     check = "Decide about its operation first." if waiting else "Look at its steps, and at the account at the broker."
+    if row.cancel_asked_at:
+        check = f"{check} It is being cancelled: trying again goes on with that."
     return ReviewItem(
         row=row, title=row.reference, since=row.updated_at, why=row.review_reason, check=check,
-        ways_out=["Try again"], related=waiting,
+        ways_out=["Try again", *([] if row.cancel_asked_at else ["Cancel order"])], related=waiting,
     )  # fmt: skip
 
 

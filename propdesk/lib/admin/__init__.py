@@ -1,8 +1,8 @@
 """What admin pages are built from. Unfold is imported in `theme` and nowhere else, so that it can be replaced."""
 
 from propdesk.lib.admin.bases import ModelAdmin, StackedInline, TabularInline, ViewOnlyAdmin
-from propdesk.lib.admin.buttons import Button, Link, ReasonForm
-from propdesk.lib.admin.counts import count_of
+from propdesk.lib.admin.buttons import Button, Link, Page, ReasonForm
+from propdesk.lib.admin.counts import count_of, latest_of
 from propdesk.lib.admin.dashboard import Card, register_cards, register_panels
 from propdesk.lib.admin.filters import DateRangeFilter
 from propdesk.lib.admin.labels import (
@@ -56,6 +56,7 @@ __all__ = [
     "Link",
     "ModelAdmin",
     "OptionsFilter",
+    "Page",
     "Panel",
     "PasswordInput",
     "ReasonForm",
@@ -77,6 +78,7 @@ __all__ = [
     "display",
     "flag_column",
     "label",
+    "latest_of",
     "link_column",
     "link_to",
     "list_of",

@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import theme
-from propdesk.lib.admin.buttons import Button, Link, NoReasonForm, ReasonForm
+from propdesk.lib.admin.buttons import Button, ConfirmationForm, Link, Page, ReasonedConfirmationForm
 from propdesk.lib.admin.panels import Panel
 from propdesk.lib.mng.errors import CodedError
 from propdesk.lib.money import CURRENCY_DECIMALS
@@ -90,15 +90,8 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
         back: tuple[str, str] | None = None,
     ) -> HttpResponse:
         """A page of its own that is made of panels only; `back` is an address and its words."""
-        context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
-            "title": title,
-            "intro": intro,
-            "panels": panels,
-            "back": back,
-        }
-        return TemplateResponse(request, "admin/panels_page.html", context)
+        context = {"title": title, "intro": intro, "panels": panels, "back": back}
+        return self._page(request, "admin/panels_page.html", context)
 
     def render_change_form(
         self,
@@ -137,36 +130,52 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
             raise PermissionDenied
         page = reverse(f"admin:{self.opts.app_label}_{self.opts.model_name}_change", args=[row.pk])
         if not button.offered(row):
-            self.message_user(request, f"{button.text}: not possible for {row} as it stands now.", messages.WARNING)
+            self.message_user(request, f"{button.text}: {button.why_not(row)}", messages.WARNING)
             return HttpResponseRedirect(page)
-        form = (ReasonForm if button.asks_reason else NoReasonForm)(request.POST if request.method == "POST" else None)
+        return self.confirmed(request, button, row, back=page)
+
+    def confirmed(self, request: HttpRequest, button: Button, row: M, *, back: str) -> HttpResponse:
+        """The confirmation page; once it is posted, what the button does, and then the page `back`."""
+        form_class = ReasonedConfirmationForm if button.asks_reason else ConfirmationForm
+        form = form_class(request.POST if request.method == "POST" else None)
         if request.method == "POST" and form.is_valid():
-            self._press(request, button, row, form.cleaned_data.get("reason", ""))
-            return HttpResponseRedirect(page)
+            answer = self._press(request, button, row, form.cleaned_data)
+            return HttpResponseRedirect(back) if answer is None else self._shown(request, answer, row, back)
         context = {
-            **self.admin_site.each_context(request),
-            "opts": self.opts,
             "original": row,
             "title": f"{button.text}: {row}",
             "button": button,
             "about": button.about(row),
             "form": form,
-            "page": page,
+            "page": back,
         }
-        return TemplateResponse(request, "admin/confirm_action.html", context)
+        return self._page(request, "admin/confirm_action.html", context)
+
+    def _shown(self, request: HttpRequest, answer: Page, row: M, back: str) -> HttpResponse:
+        context = {**answer.context, "original": row, "title": answer.title, "page": back}
+        return self._page(request, answer.template, context)
+
+    def _page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+        context = {**self.admin_site.each_context(request), "opts": self.opts, **context}
+        return TemplateResponse(request, template, context)
 
     def has_button_permission(self, request: HttpRequest, button: Button, row: M) -> bool:
         """Buttons need the right to change the model, also where its fields are read-only."""
         return request.user.has_perm(f"{self.opts.app_label}.change_{self.opts.model_name}")
 
-    def _press(self, request: HttpRequest, button: Button, row: M, reason: str) -> None:
+    def _press(self, request: HttpRequest, button: Button, row: M, asked: dict[str, Any]) -> Page | None:
+        """What the button answers, if that is a page. A sentence is kept as a message until it is shown."""
+        reason = asked.get("reason", "")
         try:
-            done = button.run(row, Actor.of(request.user), reason)
+            done = button.press(row, Actor.of(request.user), reason, asked["token"])
         except (CodedError, IllegalTransitionError) as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
-        else:
-            self.log_change(request, row, f"{button.text}. {reason}".strip())
-            self.message_user(request, done, messages.SUCCESS)
+            return None
+        self.log_change(request, row, f"{button.text}. {reason}".strip())
+        if isinstance(done, Page):
+            return done
+        self.message_user(request, done, messages.SUCCESS)
+        return None
 
     def _linked(self, request: HttpRequest, row: M | None) -> list[dict[str, Any]]:
         """The links as the theme's drop-down."""

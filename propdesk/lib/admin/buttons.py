@@ -3,9 +3,10 @@
 Showing the page (GET) changes nothing; only the POST does.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
+from uuid import uuid4
 
 from django import forms
 
@@ -13,18 +14,32 @@ from propdesk.lib.actors import Actor
 from propdesk.lib.admin.theme import Textarea
 
 
+@dataclass(frozen=True, slots=True)
+class Page:
+    """An answer that is a page instead of a sentence: for what is shown once and kept nowhere."""
+
+    template: str
+    title: str
+    context: Mapping[str, Any]
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Button:
     """`run` gets the row, the actor and the reason, and returns the sentence that tells staff what was done.
 
-    It may raise a `CodedError` or `IllegalTransitionError`, whose message is shown instead.
+    `run_once` is for what must not be done twice by a double click: it also gets a token, which is another one each
+    time the confirmation page is shown. Both may raise a `CodedError` or `IllegalTransitionError`, whose message is
+    shown instead.
     """
 
     name: str
     text: str
     explanation: str
-    run: Callable[[Any, Actor, str], str]
+    run: Callable[[Any, Actor, str], str | Page] | None = None
+    run_once: Callable[[Any, Actor, str, str], str | Page] | None = None
     offered: Callable[[Any], bool] = lambda row: True
+    # What is said to someone who asks for it where it is not offered.
+    why_not: Callable[[Any], str] = "not possible for {} as it stands now.".format
     variant: Literal["default", "primary", "danger"] = "default"
     icon: str = ""
     asks_reason: bool = True
@@ -35,6 +50,14 @@ class Button:
     def confirm_variant(self) -> str:
         """On the confirmation page it is the main button, whatever it is on the record's page."""
         return "danger" if self.variant == "danger" else "primary"
+
+    def press(self, row: Any, by: Actor, reason: str, token: str) -> str | Page:
+        """Do it."""
+        if self.run_once is not None:
+            return self.run_once(row, by, reason, token)
+        if self.run is None:
+            raise TypeError(f"The button {self.name} does nothing.")
+        return self.run(row, by, reason)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,5 +80,14 @@ class ReasonForm(forms.Form):
     )
 
 
-class NoReasonForm(forms.Form):
-    """For actions that change no record."""
+class ConfirmationForm(forms.Form):
+    """For actions that need no reason. Two posts of one page are one press: they carry the same token."""
+
+    token = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput, initial=lambda: uuid4().hex)
+
+    def clean_token(self) -> str:
+        return self.cleaned_data["token"] or uuid4().hex
+
+
+class ReasonedConfirmationForm(ReasonForm, ConfirmationForm):
+    """For all other actions."""
