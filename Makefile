@@ -38,8 +38,11 @@ run: $(UV) ## start everything; Ctrl-C stops it
 	@$(UV) sync --locked --no-dev --group services --inexact
 	@exec $(BIN)/python -m propdesk.local
 
+# All of them are shared by two processes (tests/sharing.py); a few are quicker and easier to read from one.
+TEST_WORKERS ?= 2
+ALL_TESTS := -n $(TEST_WORKERS)
 test: setup ## run all tests; ARGS="-k name" narrows them down
-	@exec $(BIN)/pytest $(ARGS)
+	@exec $(BIN)/pytest $(or $(ARGS),$(ALL_TESTS))
 
 ORDERS ?= 400
 SALES ?= 0.5

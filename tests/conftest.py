@@ -5,9 +5,13 @@ import shutil
 from collections.abc import Iterator
 
 import pytest
+from django.test import override_settings
 from playwright.sync_api import Browser, sync_playwright
+from pytest_django.plugin import DjangoDbBlocker
 
-pytest_plugins = ["tests.simulator", "tests.shop"]
+from tests.database import remember_pristine
+
+pytest_plugins = ["tests.sharing", "tests.simulator", "tests.shop"]
 
 CHROMIUM_FLAGS = [
     "--no-sandbox",
@@ -18,6 +22,19 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> None:
+    with django_db_blocker.unblock():
+        remember_pristine()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_passwords() -> Iterator[None]:
+    """Half a second of hashing for every user who signs in tests nothing of ours."""
+    with override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"]):
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,9 @@
 """Staff create and edit a program by clicking, as they would."""
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from decimal import Decimal
+from itertools import cycle
 
 import pytest
 from django.contrib.auth.models import User
@@ -81,8 +83,8 @@ def test_staff_create_a_program_with_two_phases_and_edit_it(page: Page) -> None:
     assert program.versions.count() == 2
 
 
-def drag(page: Page, row: Locator, *, above: Locator) -> None:
-    """Drag a folded phase by its handle, in steps as a hand does."""
+def drag_until(page: Page, row: Locator, *, above: Locator, is_there: Callable[[], bool]) -> None:
+    """Drag a folded phase by its handle, and hold it there until the theme's sorting has taken notice."""
     row.evaluate("row => row.scrollIntoView({block: 'center'})")  # clear of the bars at top and bottom
     start = row.locator("h3 .material-symbols-outlined").first.bounding_box()
     target = above.locator("h3 .material-symbols-outlined").first.bounding_box()
@@ -91,9 +93,12 @@ def drag(page: Page, row: Locator, *, above: Locator) -> None:
     x, y = start["x"] + 8, start["y"] + 8
     page.mouse.move(x, y)
     page.mouse.down()
-    for step in range(1, 13):
-        page.mouse.move(x, y - (start["y"] - target["y"] + 12) * step / 12)
-        page.wait_for_timeout(30)  # the theme's sorting listens to the pace of a hand
+    page.mouse.move(x, y - 8, steps=4)  # a drag begins with a first movement
+    trembling = cycle((0, 2))
+    give_up = time.monotonic() + 20
+    while not is_there():
+        assert time.monotonic() < give_up, "the phase does not follow the mouse"
+        page.mouse.move(x, target["y"] - 4 + next(trembling), steps=6)
     page.mouse.up()
 
 
@@ -102,8 +107,9 @@ def test_dragging_a_phase_changes_the_order(page: Page, live_server: LiveServer)
     page.goto(f"{live_server.url}/admin/programs/program/{program.pk}/change/")
     page.get_by_role("button", name="Fold to sort").click()
     rows = page.locator("#phases-data > .form-group")
-    drag(page, rows.nth(1), above=rows.nth(0))
-    expect(rows.first.locator('input[name$="-name"]')).to_have_value("Funded")
+    name = rows.first.locator('input[name$="-name"]')
+    drag_until(page, rows.nth(1), above=rows.nth(0), is_there=lambda: name.input_value() == "Funded")
+    expect(name).to_have_value("Funded")
     page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_text("The funded step must be the last one.")).to_be_visible()
     first = page.locator("#phases-data > .form-group").first
