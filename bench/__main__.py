@@ -1,32 +1,12 @@
 """`make bench`: an own PostgreSQL in a temporary directory, a million programs, and the real web server."""
 
 import os
-import shutil
 import signal
 import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import django
 
-from propdesk.local.environment import add_secrets, lease_servers
-
-
-@contextmanager
-def _own_servers() -> Iterator[None]:
-    """Settings, secrets and private servers for this run; nothing of it stays."""
-    folder = tempfile.mkdtemp(prefix="propdesk-bench-")
-    os.environ |= {"PROPDESK_DATA": folder, "DJANGO_SETTINGS_MODULE": "bench.settings", "PYTHONWARNINGS": "ignore"}
-    os.environ.pop("DATABASE_URL", None)
-    add_secrets(os.environ, create=True)
-    leases = lease_servers(os.environ, durable=False)
-    try:
-        yield
-    finally:
-        for lease in leases:
-            lease.leave()
-        shutil.rmtree(folder, ignore_errors=True)
+from bench.servers import own_servers
 
 
 def main() -> int:
@@ -34,7 +14,7 @@ def main() -> int:
     # As Ctrl-C does: servers and files are cleaned away.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     rounds = int(os.environ.get("BENCH_ROUNDS", "7"))
-    with _own_servers():
+    with own_servers():
         django.setup()
         from bench import firm, tables, web  # noqa: PLC0415  (models need the settings first)
 

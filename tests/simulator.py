@@ -85,6 +85,11 @@ class Simulator:
             self.post("accounts/deposit", money)
         return number
 
+    def open_many(self, body: dict[str, Any]) -> list[int]:
+        """Open accounts in bulk, as `POST /sim/accounts` describes it; returns their numbers."""
+        numbers: list[int] = self._call("POST", "/sim/accounts", body)["accountNumbers"]
+        return numbers
+
     def post(self, path: str, body: dict[str, Any]) -> Any:
         """One broker call, such as `post("accounts/account-details", {"accountNumber": 7})`."""
         return self._call("POST", f"/cportal/prop/demo/{path}", body)

@@ -1,13 +1,19 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from django.contrib import admin
-from django.http import HttpRequest
+from django.contrib import admin, messages
+from django.contrib.admin.models import CHANGE, LogEntry
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path
 from django.utils.html import format_html
 
 from brokers.admin import colours
+from brokers.admin.acknowledging import MOST, AcknowledgeForm, counted_kinds, form_for, outcome
 from brokers.models import Difference
-from brokers.services import acknowledge_difference, mend_difference, way_to_mend
+from brokers.services import acknowledge_difference, acknowledge_differences, mend_difference, way_to_mend
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import (
     NOTHING,
@@ -61,6 +67,7 @@ class DifferenceAdmin(ViewOnlyAdmin[Difference]):
     )
     list_display_links = ("number", "what")
     list_select_related = ("account__group",)
+    actions = ("acknowledge_chosen",)
     list_filter = (
         ("status", ChoicesFilter),
         ("kind", ChoicesFilter),
@@ -105,6 +112,57 @@ class DifferenceAdmin(ViewOnlyAdmin[Difference]):
             icon="done",
         ),
     )
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.acknowledge_view)
+        return [path("acknowledge/", view, name="brokers_difference_acknowledge"), *super().get_urls()]
+
+    def has_acknowledge_permission(self, request: HttpRequest) -> bool:
+        return request.user.has_perm("brokers.change_difference")
+
+    @admin.action(description="Acknowledge", permissions=["acknowledge"])
+    def acknowledge_chosen(self, request: HttpRequest, chosen: QuerySet[Difference]) -> HttpResponse | None:
+        """Ask for the reason, naming what was chosen."""
+        rows = list(chosen.select_related(None)[: MOST + 1])
+        if len(rows) > MOST:
+            self.message_user(request, f"Up to {MOST} differences can be acknowledged at once.", messages.ERROR)
+            return None
+        return self._ask(request, rows, form_for(rows))
+
+    def acknowledge_view(self, request: HttpRequest) -> HttpResponse:
+        """Acknowledge what was chosen, by one service call."""
+        if request.method != "POST":
+            return HttpResponseNotAllowed(["POST"])
+        if not self.has_acknowledge_permission(request):
+            raise PermissionDenied
+        form = AcknowledgeForm(request.POST)
+        page = HttpResponseRedirect(list_of(Difference, status__exact=int(Difference.Status.OPEN)))
+        if form.is_valid():
+            self._acknowledge(request, form.cleaned_data["ids"], form.cleaned_data["reason"])
+            return page
+        if "ids" in form.errors:
+            self.message_user(request, "Choose in the list which differences to acknowledge.", messages.ERROR)
+            return page
+        return self._ask(request, list(Difference.objects.filter(pk__in=form.cleaned_data["ids"])), form)
+
+    def _ask(self, request: HttpRequest, rows: Sequence[Difference], form: AcknowledgeForm) -> HttpResponse:
+        context = {
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
+            "title": f"Acknowledge {len(rows)} difference{'s' * (len(rows) != 1)}",
+            "kinds": counted_kinds(rows),
+            "form": form,
+            "page": list_of(Difference),
+        }
+        return TemplateResponse(request, "admin/acknowledge_differences.html", context)
+
+    def _acknowledge(self, request: HttpRequest, ids: Sequence[int], reason: str) -> None:
+        by = Actor.of(request.user)
+        rows = acknowledge_differences(difference_ids=ids, reason=reason, by=by, now=utc_now())
+        if rows and by.user_id is not None:
+            LogEntry.objects.log_actions(by.user_id, rows, CHANGE, f"Acknowledge. {reason}")
+        level = messages.SUCCESS if rows else messages.WARNING
+        self.message_user(request, outcome(done=len(rows), chosen=len(set(ids))), level)
 
     @display(description="account", ordering="login")
     def number(self, difference: Difference) -> str:

@@ -1,3 +1,4 @@
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.utils.html import format_html
 from brokers.admin import colours
 from brokers.models import AccountGroup, Difference, UnitReconciliation
 from brokers.services import ask_for_reconciliation
+from brokers.services.reconciliation import EVERY, MOST_SUSPECTS, ROUTINE
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import (
     NOTHING,
@@ -17,6 +19,7 @@ from propdesk.lib.admin import (
     Colour,
     Panel,
     RelatedFilter,
+    Sentences,
     Table,
     ViewOnlyAdmin,
     display,
@@ -30,6 +33,22 @@ from propdesk.lib.admin import (
 from propdesk.lib.times import utc_now
 
 UNIT = number_column("unit")
+SHOWN = 50
+HOW = (
+    "Three calls read the whole unit: its accounts, its open positions, and the trades closed since the last time.",
+    "What looks wrong in a list is read a second time before it is called a difference.",
+    "Trades and our ledger explain most balances. Transfers can be read of one account at a time only.",
+    (
+        f"Of the accounts that are not explained, {MOST_SUSPECTS} are read one by one in each comparison: "
+        f"first those whose balance has moved, the others in turn; and {ROUTINE} more without any suspicion."
+    ),
+)
+
+
+def waiting_time(accounts: int) -> str:
+    """How long it takes until as many accounts have been read one by one."""
+    minutes = math.ceil(accounts / MOST_SUSPECTS) * EVERY.total_seconds() / 60
+    return f"{minutes:.0f} minutes" if minutes < 120 else f"{minutes / 60:.0f} hours"
 
 
 def _reconcile_now(row: UnitReconciliation, by: Actor, reason: str) -> str:
@@ -55,7 +74,7 @@ class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
                     (UNIT, link_column("connection"), "groups"),
                     ("state", "open_count"),
                     ("accounts_known", "accounts_at_broker"),
-                    ("examined", "left_over", "took"),
+                    ("examined", "waiting_for_turn", "took"),
                     ("compared_at", "tried_at", "next_at"),
                     ("failure", "money_failure"),
                 )
@@ -105,14 +124,22 @@ class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
     def took(self, row: UnitReconciliation) -> str:
         return NOTHING if row.seconds is None else f"{row.seconds:.1f} s"
 
+    @display(description="wait for their turn")
+    def waiting_for_turn(self, row: UnitReconciliation) -> str:
+        if not row.left_over:
+            return "0"
+        return f"{row.left_over:,}, for about {waiting_time(row.left_over)}"
+
     def panels_below(self, request: HttpRequest, row: UnitReconciliation) -> Sequence[Panel]:
         own = Difference.objects.filter(connection=row.connection, unit=row.unit).present()
+        total = own.count()
         groups = AccountGroup.objects.filter(connection=row.connection, unit=row.unit)
         return [
             Table(
                 title="Differences",
-                note="What the last comparison showed, those that wait for staff first.",
-                more=list_of(Difference, q=row.unit),
+                note="What the last comparison showed, those that wait for staff first"
+                + (f": {SHOWN} of {total:,}." if total > SHOWN else "."),
+                more=list_of(Difference, unit=row.unit, connection__id__exact=row.connection_id),
                 columns=("Account", "What", "Status", "Ours", "The broker's", "Since"),
                 rows=[
                     (
@@ -123,10 +150,11 @@ class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
                         format_html('<span class="pd-wrap">{}</span>', each.theirs),
                         each.first_seen_at,
                     )
-                    for each in own[:50]
+                    for each in own[:SHOWN]
                 ],
                 empty="None: our books and the broker agree." if row.compared_at else "Not compared yet.",
             ),
+            Sentences(title="How it is compared", groups=[("", HOW)]),
             Table(
                 title="Account groups of this unit",
                 columns=("Group", "Group string at the broker"),

@@ -20,6 +20,7 @@ from brokers.simulator.refusals import RefusedError
 from brokers.simulator.traders import new_position
 
 ROOT = "/sim"
+MOST_OPENED = 100_000
 # Small enough to bind hardly any margin.
 DEFAULT_SYMBOL, DEFAULT_LOTS = "EURUSD", 0.01
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -41,6 +42,7 @@ class ControlApi:
     def routes(self) -> list[web.RouteDef]:
         return [
             web.get(f"{ROOT}/accounts", self.accounts),
+            web.post(f"{ROOT}/accounts", self.open_accounts),
             web.post(ROOT + r"/accounts/{number:\d{1,15}}", self.set_account),
             web.get(f"{ROOT}/market", self.market),
             web.post(f"{ROOT}/market", self.set_market),
@@ -51,6 +53,19 @@ class ControlApi:
 
     async def accounts(self, _request: web.Request) -> web.Response:
         return raw(b'{"accounts":' + await shapes.encode_rows(self._ledger.accounts(), shapes.state) + b"}")
+
+    async def open_accounts(self, request: web.Request) -> web.Response:
+        """Many accounts at once, numbered from 1 where their address says {}."""
+        fields = await read_fields(request)
+        fields.only("unit", "count", "email", "enabled", "deposits")
+        count, email, deposits = fields.integer("count"), fields.text("email"), fields.amounts("deposits")
+        if not 1 <= count <= MOST_OPENED:
+            raise RefusedError(f"count: 1 to {MOST_OPENED} accounts can be opened at once.")
+        accounts = self._ledger.open_many(
+            fields.integer("unit"), (email.replace("{}", str(number)) for number in range(1, count + 1)),
+            enabled=fields.flag("enabled"), deposits=deposits, now=datetime.now(UTC),
+        )  # fmt: skip
+        return answer({"accountNumbers": [account.number for account in accounts]})
 
     async def set_account(self, request: web.Request) -> web.Response:
         fields = await read_fields(request)

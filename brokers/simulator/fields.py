@@ -74,6 +74,13 @@ class Fields:
             raise RefusedError(f"{name}: a positive amount is required.")
         return amount
 
+    def amounts(self, name: str) -> list[Decimal]:
+        """Any number of amounts of at least a cent each."""
+        values = self._get(name)
+        if not isinstance(values, list):
+            raise RefusedError(f"{name}: an array of amounts is required.")
+        return [Fields({name: value}).amount(name) for value in values]
+
     def time(self, name: str) -> datetime:
         """An ISO time, meant as UTC when it names no zone."""
         try:

@@ -145,6 +145,28 @@ class Ledger:
         self.realise(account, position, now=now)
         self._carry_out(call, [account], now=now)
 
+    # The control surface
+
+    def open_many(
+        self, unit: int, emails: Iterable[str], *, enabled: bool, deposits: Sequence[Decimal], now: datetime
+    ) -> list[Account]:
+        """Accounts with these addresses, each holding these deposits; behind the oracle's back, in one commit."""
+        own = self.unit(unit)
+        accounts = []
+        for email in emails:
+            account = Account(
+                next(self._account_numbers), own, email, "Bulk", "Account", "ER", "ThinkTrader", now, enabled
+            )
+            account.balance = sum(deposits, account.balance)
+            account.transfers = [Transfer(account.number, amount, "DEPOSIT", "", now) for amount in deposits]
+            account.unsaved.extend(account.transfers)
+            self._welcome(account)
+            accounts.append(account)
+        self._store.save(accounts)
+        for account in accounts:
+            self._accounts[account.number] = self._by_unit[unit][account.number] = account
+        return accounts
+
     # What traders and the control surface build on; these do not save.
 
     def next_position_id(self) -> int:

@@ -10,9 +10,13 @@ from brokers.services.reconciliation.mending import (
     mend_difference,
     way_to_mend,
 )
-from brokers.services.reconciliation.units import ask_for_reconciliation, reconcile_due_units, reconcile_unit
+from brokers.services.reconciliation.reading import MOST_SUSPECTS, ROUTINE
+from brokers.services.reconciliation.units import EVERY, ask_for_reconciliation, reconcile_due_units, reconcile_unit
 
 __all__ = [
+    "EVERY",
+    "MOST_SUSPECTS",
+    "ROUTINE",
     "acknowledge_difference",
     "acknowledge_differences",
     "ask_for_reconciliation",

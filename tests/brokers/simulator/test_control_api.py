@@ -156,3 +156,30 @@ def test_the_market_says_whether_it_runs(simulator: Simulator) -> None:
     assert (
         simulator.control("market", {"running": "no"}, status=400)["message"] == "running: true or false is required."
     )
+
+
+def test_many_accounts_are_opened_at_once(simulator: Simulator) -> None:
+    body = {"unit": DEMO, "count": 3, "email": "load-{}@example.test", "enabled": False, "deposits": [50, 0.25]}
+    numbers = simulator.control("accounts", body)["accountNumbers"]
+    assert len(set(numbers)) == 3
+    assert [simulator.state(number)["email"] for number in numbers] == [f"load-{n}@example.test" for n in (1, 2, 3)]
+    row = simulator.state(numbers[2])
+    assert (row["balance"], row["enabled"], row["group"]) == (50.25, False, GROUPS[DEMO])
+    assert [transfer["amount"] for transfer in row["transfers"]] == ["50.00000000", "0.25000000"]
+    assert simulator.calls(numbers[0]) == []
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"count": 0}, "count: 1 to 100000 accounts can be opened at once."),
+        ({"unit": 7}, "Unknown unit 7."),
+        ({"deposits": [10, 0]}, "deposits: a positive amount is required."),
+        ({"deposits": 10}, "deposits: an array of amounts is required."),
+    ],
+)
+def test_many_accounts_are_refused_as_a_whole(simulator: Simulator, change: Json, told: str) -> None:
+    before = len(simulator.control("accounts")["accounts"])
+    body = {"unit": DEMO, "count": 3, "email": "no-{}@example.test", "enabled": True, "deposits": [], **change}
+    assert simulator.control("accounts", body, status=400)["message"] == told
+    assert len(simulator.control("accounts")["accounts"]) == before
