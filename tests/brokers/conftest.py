@@ -6,7 +6,7 @@ from django.test import Client
 
 
 @pytest.fixture
-def boss(transactional_db: None) -> Client:
+def boss(db: None) -> Client:
     """Signed in with every right."""
     client = Client()
     client.force_login(User.objects.create_superuser("boss"))
@@ -14,7 +14,7 @@ def boss(transactional_db: None) -> Client:
 
 
 @pytest.fixture
-def viewer(transactional_db: None) -> Client:
+def viewer(db: None) -> Client:
     """Signed in with the right to see everything of the brokers, and to change nothing."""
     user = User.objects.create_user("viewer", is_staff=True)
     user.user_permissions.set(

@@ -20,7 +20,7 @@ Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 
 
 @pytest.fixture
-def firm(transactional_db: None) -> Firm:
+def firm(db: None) -> Firm:
     return make_firm()
 
 

@@ -18,7 +18,7 @@ Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 
 
 @pytest.fixture
-def sold(transactional_db: None) -> Sold:
+def sold(db: None) -> Sold:
     sold = sell(make_firm(), 1)
     TradingAccount.objects.update(is_enabled=False)
     BrokerOperation.objects.filter(account=sold.enrollment.account).delete()
@@ -26,7 +26,8 @@ def sold(transactional_db: None) -> Sold:
 
 
 def account_of(sold: Sold) -> TradingAccount:
-    return TradingAccount.objects.select_related("order").get(pk=sold.enrollment.account_id)
+    assert sold.enrollment.account is not None
+    return TradingAccount.objects.select_related("order").get(pk=sold.enrollment.account.pk)
 
 
 def enabled(sold: Sold, subject: str = "test:1") -> BrokerOperation:
@@ -82,7 +83,7 @@ def test_what_is_enabled_after_it_was_taken_out_stays_asked_for(sold: Sold) -> N
     assert later.status == Status.INTENDED
 
 
-def test_of_an_enabling_and_a_failure_at_the_same_time_the_failure_wins(sold: Sold) -> None:
+def test_of_an_enabling_and_a_failure_at_the_same_time_the_failure_wins(transactional_db: None, sold: Sold) -> None:
     def enable(number: int) -> None:
         try:
             enabled(sold, f"race:{number}")
