@@ -44,7 +44,7 @@ class Allowance:
 SMALL = Allowance(1024 * 1024)
 LARGE = Allowance(64 * 1024 * 1024)
 # 100,000 accounts with their details are about 25 MB, which take the broker a while to write and us to fetch.
-WHOLE_UNIT = Allowance(LARGE.size, deadlines=4)
+WHOLE_UNIT = Allowance(LARGE.size, deadlines=2)
 
 
 class BrokenReplyError(Exception):

@@ -2,7 +2,9 @@
 
 import json
 import logging
+import threading
 import time
+from collections.abc import Iterator
 from decimal import Decimal
 
 import pytest
@@ -66,26 +68,33 @@ def test_a_dripping_server_is_left_at_the_deadline(part: str):
         begun = time.monotonic()
         with pytest.raises(OutcomeUnknownError):
             deposit(server.base_url, deadline=0.6)
-        assert 0.5 < time.monotonic() - begun < 1.2
+        assert 0.5 < time.monotonic() - begun < 3
 
 
 def test_a_silent_server_is_left_at_the_deadline():
-    with raw_server(dripping(b"x", seconds=1.5)) as server:
+    over = threading.Event()
+
+    def silence() -> Iterator[bytes]:
+        over.wait(30)
+        yield b""
+
+    with raw_server(silence()) as server:
         begun = time.monotonic()
         with pytest.raises(OutcomeUnknownError):
             deposit(server.base_url, deadline=0.5)
-        assert time.monotonic() - begun < 1.0
+        assert 0.4 < time.monotonic() - begun < 3
+        over.set()
 
 
 def test_the_list_of_a_whole_unit_may_take_four_deadlines():
     slow, endless = dripping(http("[]")[-20:], seconds=0.05), dripping(b" " * 100)
     with raw_server([http("[]")[:-20], *slow], endless) as server:
-        broker = client(server.base_url, deadline=0.4)
+        broker = client(server.base_url, deadline=0.6)
         assert broker.accounts_details(unit=1) == {}
         begun = time.monotonic()
         with pytest.raises(NoDataError):
             broker.accounts_details(unit=1)
-        assert 1.5 < time.monotonic() - begun < 2.4
+        assert 2.3 < time.monotonic() - begun < 6
 
 
 UNDECIDED = {
