@@ -3,6 +3,7 @@
 from challenges.admin.challenges import ChallengeAdmin
 from challenges.admin.enrollments import EnrollmentAdmin
 from challenges.admin.evidence import BreachAdmin, DailySnapshotAdmin
+from challenges.admin.reviews import REVIEWS
 from challenges.admin.watches import UnitWatchAdmin
 
-__all__ = ["BreachAdmin", "ChallengeAdmin", "DailySnapshotAdmin", "EnrollmentAdmin", "UnitWatchAdmin"]
+__all__ = ["REVIEWS", "BreachAdmin", "ChallengeAdmin", "DailySnapshotAdmin", "EnrollmentAdmin", "UnitWatchAdmin"]

@@ -94,7 +94,7 @@ def test_numbers_that_are_names_carry_no_separators_on_any_page(boss: Client, fi
     AccountGroup.objects.update(unit=UNIT)
     UnitWatch.objects.update(unit=UNIT)
     UnitReconciliation.objects.update(unit=UNIT)
-    TradingAccount.objects.filter(pk=sold.challenge.enrollments.get().account_id).update(login=LOGIN)
+    TradingAccount.objects.filter(enrollment=sold.enrollment).update(login=LOGIN)
     Challenge.objects.update(account_login=LOGIN)
     Purchase.objects.update(account_login=LOGIN)
     Difference.objects.update(unit=UNIT, login=LOGIN)

@@ -21,6 +21,7 @@ from brokers.models import (
     UnitReconciliation,
 )
 from brokers.services import conclude_operation
+from challenges.models import Enrollment, UnitWatch
 from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransitionError
 from purchases.models import Purchase
@@ -81,7 +82,29 @@ def test_the_review_queue_shows_what_to_check_and_the_ways_out(client: Client, f
 
 
 def test_an_empty_queue_says_so(client: Client) -> None:
-    assert client.get(reverse("admin:brokers_review")).content.decode().count("Nothing waits.") == 4
+    assert client.get(reverse("admin:brokers_review")).content.decode().count("Nothing waits.") == 6
+
+
+def test_a_halted_unit_waits_with_its_way_out(client: Client, firm: Firm) -> None:
+    UnitWatch.objects.update(halted_at=NOW, halt_reason="25 of 30 accounts broke a rule at one reading.")
+    page = client.get(reverse("admin:brokers_review")).content.decode()
+    assert "Units whose enforcement is halted: 1" in page
+    assert "25 of 30 accounts broke a rule at one reading." in page
+    assert "Confirm the figures" in page
+
+
+def test_a_phase_that_cannot_begin_waits_until_its_order_is_worked_on_again(client: Client, firm: Firm) -> None:
+    enrollment = sell(firm, 1).enrollment
+    Enrollment.objects.update(status=0, account=None, started_at=None, review_reason="Account order 1 waits for staff.")
+    AccountOrder.objects.update(status=AccountOrder.Status.NEEDS_REVIEW, review_reason="No answer.")
+    url = reverse("admin:brokers_review")
+    page = client.get(url).content.decode()
+    assert f"{enrollment.challenge}, phase 1 (Evaluation)" in page
+    assert "Decide about its account order: the phase then begins by itself." in page
+    AccountOrder.objects.update(status=AccountOrder.Status.CANCELLED, account=None)
+    assert "Its account order is over and cannot be taken up again" in client.get(url).content.decode()
+    AccountOrder.objects.update(status=AccountOrder.Status.OPENING)
+    assert "Phases that cannot begin: " not in client.get(url).content.decode()
 
 
 def test_the_queue_shows_only_what_may_be_seen(client: Client, firm: Firm) -> None:

@@ -1,0 +1,72 @@
+"""What of the challenges waits for staff: phases that cannot begin, and units whose enforcement is halted."""
+
+from collections.abc import Sequence
+
+from django.db.models import QuerySet
+
+from brokers.models import AccountOrder
+from challenges.models import Challenge, Enrollment, UnitWatch
+from propdesk.lib.admin import ReviewItem, ReviewSource, list_of, register_reviews
+
+Status = AccountOrder.Status
+
+
+def _stuck() -> QuerySet[Enrollment]:
+    """Phases whose account order waits for staff or is over. One that is worked on again waits for nobody."""
+    working = (Status.REQUESTED, Status.OPENING)
+    pending = Enrollment.objects.awaiting_account().exclude(review_reason="")
+    return pending.exclude(order__status__in=working)
+
+
+def _enrollments(most: int) -> Sequence[ReviewItem]:
+    rows = _stuck().select_related("order", "challenge__customer")
+    return [_enrollment(row) for row in rows.order_by("updated_at")[:most]]
+
+
+def _enrollment(row: Enrollment) -> ReviewItem:
+    over = row.order.status in {Status.FAILED, Status.CANCELLED}
+    check = (
+        "Its account order is over and cannot be taken up again: settle with the customer outside PropDesk."
+        if over
+        else "Decide about its account order: the phase then begins by itself."
+    )
+    title = f"{row.challenge}, phase {row.phase_index} ({row.phase_name})"
+    return ReviewItem(
+        row=row, title=title, since=row.updated_at, why=row.review_reason, check=check, ways_out=(),
+        related=(row.order, row.challenge.customer),
+    )  # fmt: skip
+
+
+def _watches(most: int) -> Sequence[ReviewItem]:
+    rows = UnitWatch.objects.exclude(halted_at=None).select_related("connection").order_by("halted_at")[:most]
+    return [
+        ReviewItem(
+            row=row, title=str(row), since=row.halted_at, why=row.halt_reason,
+            check="Are the figures at the broker right? Until then nobody of the unit fails.",
+            ways_out=("Confirm the figures",), related=(row.connection,),
+        )
+        for row in rows
+        if row.halted_at is not None
+    ]  # fmt: skip
+
+
+REVIEWS = (
+    ReviewSource(
+        title="Phases that cannot begin",
+        permission="challenges.view_enrollment",
+        order=50,
+        total=lambda: _stuck().count(),
+        items=_enrollments,
+        more=lambda: list_of(Challenge, attention="review"),
+    ),
+    ReviewSource(
+        title="Units whose enforcement is halted",
+        permission="challenges.view_unitwatch",
+        order=5,
+        total=lambda: UnitWatch.objects.exclude(halted_at=None).count(),
+        items=_watches,
+        more=lambda: list_of(UnitWatch),
+    ),
+)
+for source in REVIEWS:
+    register_reviews(source)
