@@ -8,7 +8,7 @@ from propdesk.lib.admin import Button, Colour, Facts, Panel, label, link_to
 from propdesk.lib.money import as_text
 from propdesk.lib.times import utc_now
 from purchases.models import Purchase
-from purchases.services import is_refundable, refund_purchase
+from purchases.services import is_refundable, refund_purchase, why_not_refundable
 
 
 def _price(purchase: Purchase) -> str:
@@ -42,6 +42,7 @@ REFUND = Button(
     about=_about,
     run=_refund,
     offered=is_refundable,
+    why_not=why_not_refundable,
     variant="danger",
     icon="undo",
 )

@@ -4,7 +4,7 @@ from purchases.services.advancing import advance_purchase
 from purchases.services.buying import Sale, buy
 from purchases.services.offers import Offer, offers_for, preview
 from purchases.services.outcomes import fail_purchase, mark_active
-from purchases.services.refunding import is_refundable, refund_purchase
+from purchases.services.refunding import is_refundable, refund_purchase, why_not_refundable
 from purchases.services.sweeping import advance_due_purchases
 
 __all__ = [
@@ -19,4 +19,5 @@ __all__ = [
     "offers_for",
     "preview",
     "refund_purchase",
+    "why_not_refundable",
 ]

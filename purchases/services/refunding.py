@@ -54,11 +54,18 @@ def refund_purchase(*, purchase_id: int, reason: str, by: Actor, now: datetime) 
 
 def is_refundable(purchase: Purchase) -> bool:
     """Whether a refund may be asked for as things stand."""
+    return not why_not_refundable(purchase)
+
+
+def why_not_refundable(purchase: Purchase) -> str:
+    """What speaks against asking for a refund now, in words for staff; empty when nothing does."""
+    if purchase.is_being_refunded:
+        return f"The refund of purchase {purchase.pk} is under way."
     try:
         _require_refundable(purchase)
-    except CodedError:
-        return False
-    return not purchase.is_being_refunded
+    except CodedError as refusal:
+        return refusal.message
+    return ""
 
 
 def refund_refused(purchase: Purchase, refund: BrokerOperation, *, by: Actor, now: datetime) -> None:
