@@ -132,7 +132,7 @@ def _load(broker: Broker, *, hours_ago: float) -> list[int]:
         broker_group=f"{UNIT}:PROP_DEMO_USD", unit=UNIT,
     )  # fmt: skip
     at = now - timedelta(hours=hours_ago)
-    values = {"logins": logins, "group": group.pk, "connection": link.pk, "at": at, "deposit": DEPOSIT}
+    values: dict[str, Any] = {"logins": logins, "group": group.pk, "connection": link.pk, "at": at, "deposit": DEPOSIT}
     with connection.cursor() as cursor:
         with transaction.atomic():
             for statement in _LOAD:

@@ -25,7 +25,10 @@ class LedgerTransaction(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["operation_id", "occurrence"], name="ledger_occurrence_once"),
         ]
-        indexes = [models.Index(fields=["subject"], name="ledger_subject")]
+        indexes = [
+            models.Index(fields=["subject"], name="ledger_subject"),
+            models.Index(fields=["at"], name="ledger_at"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} for {self.subject}"

@@ -53,6 +53,13 @@ class BrokerOperation(models.Model):
         CLOSE_ONE = "close_one", "close one position"
         RESET_PASSWORD = "reset_password", "reset password"
 
+    class Purpose(models.TextChoices):
+        """What money is moved for where no order asks for it; the ledger's other side is named after it."""
+
+        PRICE = "price", "price of a purchase"
+        DIFFERENCE = "difference", "mended difference"
+        STAFF = "staff", "staff movement"
+
     class Status(models.IntegerChoices):
         INTENDED = 0, "intended"
         CALLING = 1, "calling"
@@ -88,6 +95,10 @@ class BrokerOperation(models.Model):
         help_text="Runs once this one is done.",
     )  # fmt: skip
     amount = MoneyField(null=True, blank=True)
+    purpose = models.CharField(
+        max_length=20, choices=Purpose.choices, blank=True, default="", db_default="",
+        help_text="Of money without an order.",
+    )  # fmt: skip
     position_id = models.BigIntegerField(null=True, blank=True, help_text="The broker's id of the position to close.")
     comment = models.CharField(max_length=100, blank=True)
     marker = models.EmailField(blank=True, help_text="The unique e-mail address a created account carries.")

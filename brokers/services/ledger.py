@@ -1,12 +1,29 @@
-"""The double-entry ledger of money moved at brokers: one balanced transaction per money operation that is done."""
+"""The double-entry ledger of money moved at brokers: one balanced transaction per money operation that is done.
+
+One side is the account at the broker, "broker:CONNECTION:LOGIN". The other says where the money came from or went:
+
+    firm               what orders fund accounts with, and take out of them again
+    customer price     the price of a purchase, taken from a payer account or given back to it
+    mended difference  money moved so that the broker agrees with our books
+    staff movement     what staff moved for a reason of their own
+    other              anything else
+
+What was moved before operations had a purpose is in "customer price", whatever it was for.
+"""
 
 from datetime import datetime
 from decimal import Decimal
 
 from brokers.models import BrokerOperation, LedgerEntry, LedgerTransaction, TradingAccount
 
-# What orders fund accounts with is the firm's; what is taken from or given back to payers is the price of a purchase.
-FIRM, CUSTOMER_PRICE = "firm", "customer price"
+FIRM, OTHER = "firm", "other"
+BY_PURPOSE = {
+    BrokerOperation.Purpose.PRICE: "customer price",
+    BrokerOperation.Purpose.DIFFERENCE: "mended difference",
+    BrokerOperation.Purpose.STAFF: "staff movement",
+}
+# Every ledger account that is not an account at a broker.
+COUNTER_ACCOUNTS = (FIRM, *BY_PURPOSE.values(), OTHER)
 
 
 def ledger_account(account: TradingAccount) -> str:
@@ -26,12 +43,18 @@ def record_move(operation: BrokerOperation, *, now: datetime, occurrence: int = 
     written = LedgerTransaction.objects.create(
         operation_id=operation.pk, occurrence=occurrence, kind=operation.kind, subject=operation.subject, at=now
     )
-    other = CUSTOMER_PRICE if operation.order_id is None else FIRM
+    other = _counter_account(operation)
     LedgerEntry.objects.bulk_create(
         LedgerEntry(transaction=written, account=name, currency=account.group.currency, amount=figure)
         for name, figure in ((ledger_account(account), moved), (other, -moved))
     )
     return written
+
+
+def _counter_account(operation: BrokerOperation) -> str:
+    if operation.order_id is not None:
+        return FIRM
+    return BY_PURPOSE[BrokerOperation.Purpose(operation.purpose)] if operation.purpose else OTHER
 
 
 def record_late_deposits(withdrawal: BrokerOperation, *, now: datetime) -> None:

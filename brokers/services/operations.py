@@ -20,7 +20,7 @@ from propdesk.lib.transitions import IllegalTransitionError, record, transition
 
 logger = logging.getLogger(__name__)
 
-Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
+Kind, Purpose, Status = BrokerOperation.Kind, BrokerOperation.Purpose, BrokerOperation.Status
 
 
 class SubjectReusedError(Exception):
@@ -29,14 +29,17 @@ class SubjectReusedError(Exception):
 
 @transaction.atomic
 def request_withdrawal(
-    *, subject: str, account: TradingAccount, amount: Decimal, comment: str, by: Actor, now: datetime
-) -> BrokerOperation:
+    *, subject: str, account: TradingAccount, amount: Decimal, comment: str, by: Actor, now: datetime,
+    purpose: BrokerOperation.Purpose = Purpose.PRICE,
+) -> BrokerOperation:  # fmt: skip
     """Take money out of an account. The same subject again is the same withdrawal, or `SubjectReusedError`.
 
+    `purpose` names the other side in the ledger.
     It ends DONE, REFUSED (`error_code` NOT_ENOUGH_FUNDS or BROKER_REFUSED) or in NEEDS_REVIEW.
     """
     operation = _intend(
-        subject=subject, kind=Kind.WITHDRAW, account=account, amount=amount, comment=comment[:100], by=by, now=now
+        subject=subject, kind=Kind.WITHDRAW, account=account, amount=amount, comment=comment[:100], purpose=purpose,
+        by=by, now=now,
     )  # fmt: skip
     if (operation.account_id, operation.amount) != (account.pk, amount):
         raise SubjectReusedError(f"{subject} already is a withdrawal of {operation.amount} from {operation.account}.")
@@ -45,14 +48,17 @@ def request_withdrawal(
 
 @transaction.atomic
 def request_refund(
-    *, subject: str, account: TradingAccount, amount: Decimal, comment: str, by: Actor, now: datetime
-) -> BrokerOperation:
+    *, subject: str, account: TradingAccount, amount: Decimal, comment: str, by: Actor, now: datetime,
+    purpose: BrokerOperation.Purpose = Purpose.PRICE,
+) -> BrokerOperation:  # fmt: skip
     """Give money back to the account it was taken from (subject such as purchase:7:refund), once per subject.
 
     The same subject again is the same refund, or `SubjectReusedError`. It ends DONE, REFUSED or in NEEDS_REVIEW.
+    `purpose` names the other side in the ledger: that of the withdrawal it makes up for.
     """
     operation = _intend(
-        subject=subject, kind=Kind.DEPOSIT, account=account, amount=amount, comment=comment[:100], by=by, now=now
+        subject=subject, kind=Kind.DEPOSIT, account=account, amount=amount, comment=comment[:100], purpose=purpose,
+        by=by, now=now,
     )  # fmt: skip
     if (operation.account_id, operation.amount) != (account.pk, amount):
         raise SubjectReusedError(f"{subject} already is a refund of {operation.amount} to {operation.account}.")

@@ -81,6 +81,14 @@ FROM brokers_ledgertransaction AS written
 LEFT JOIN brokers_brokeroperation AS operation ON operation.id = written.operation_id
 WHERE operation.id IS NULL OR operation.status <> 2
 
+-- The broker's side of I3: a comparison read every transfer and trade of the account, a later one found it so again, and
+-- in an hour nobody has said that it may stay. What an operation was changing meanwhile is never such a difference.
+UNION ALL
+SELECT 'I3', difference.id, 'money at account ' || difference.login || ' is not as in our books: ' || difference.gap
+FROM brokers_difference AS difference
+WHERE difference.kind IN ('transfer', 'balance') AND difference.status = 0
+AND difference.first_seen_at < %(before)s AND difference.last_seen_at > difference.first_seen_at
+
 UNION ALL
 SELECT 'I4', steps.subject_id, steps."row" || ' went from ' || coalesce(steps.from_status::text, 'nothing') || ' to '
        || steps.to_status || ', having been ' || coalesce(steps.came_from::text, 'nothing')

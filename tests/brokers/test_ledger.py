@@ -6,7 +6,13 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from brokers.models import AccountGroup, BrokerOperation, LedgerEntry, LedgerTransaction, TradingAccount
-from brokers.services import advance_order, decide_operation, request_refund, run_operation
+from brokers.services import (
+    advance_order,
+    decide_operation,
+    request_refund,
+    request_withdrawal,
+    run_operation,
+)
 from brokers.services.calls import Evidence, Work
 from brokers.services.ledger import record_move
 from brokers.services.procedures import MoneyMove
@@ -14,7 +20,7 @@ from propdesk.lib.times import utc_now
 from tests.brokers.driving import TESTER, JumpingClock, adopted, drive_in_real_time, fault, placed, run, withdrawal
 from tests.simulator import Simulator
 
-Status = BrokerOperation.Status
+Purpose, Status = BrokerOperation.Purpose, BrokerOperation.Status
 
 
 def entries(operation: BrokerOperation) -> dict[str, tuple[Decimal, str]]:
@@ -40,6 +46,37 @@ def test_a_price_comes_from_the_payer_and_a_refund_goes_back(simulator: Simulato
     name = f"broker:{payer.connection_id}:{payer.login}"
     assert entries(price) == {name: (Decimal(-499), "USD"), "customer price": (Decimal(499), "USD")}
     assert entries(refund) == {name: (Decimal(499), "USD"), "customer price": (Decimal(-499), "USD")}
+
+
+@pytest.mark.parametrize(
+    ("purpose", "other_side"),
+    [
+        (Purpose.PRICE, "customer price"), (Purpose.DIFFERENCE, "mended difference"), (Purpose.STAFF, "staff movement")
+    ],
+)  # fmt: skip
+def test_the_other_side_is_named_after_the_purpose(
+    simulator: Simulator, payer: TradingAccount, purpose: BrokerOperation.Purpose, other_side: str
+):
+    subject, now = "test:1", utc_now()
+    taken = request_withdrawal(
+        subject=subject, account=payer, amount=Decimal(7), comment="", by=TESTER, now=now, purpose=purpose
+    )
+    given = request_refund(
+        subject=subject, account=payer, amount=Decimal(7), comment="", by=TESTER, now=now, purpose=purpose
+    )
+    run(taken)
+    run(given)
+    assert entries(taken)[other_side] == (Decimal(7), "USD")
+    assert entries(given)[other_side] == (Decimal(-7), "USD")
+    assert sum(LedgerEntry.objects.values_list("amount", flat=True)) == 0
+
+
+def test_money_without_a_purpose_or_an_order_has_no_better_name(payer: TradingAccount):
+    operation = withdrawal(payer)
+    operation.purpose = ""
+    with transaction.atomic():
+        record_move(operation, now=utc_now())
+    assert entries(operation)["other"] == (Decimal(499), "USD")
 
 
 def test_money_that_did_not_move_is_not_in_the_ledger(simulator: Simulator, payer: TradingAccount):

@@ -4,9 +4,13 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import transaction
 
+from brokers.client.thinkmarkets import ThinkMarkets
 from brokers.models import AccountGroup, BalanceCheck, BrokerOperation, Difference, TradingAccount
 from brokers.services import acknowledge_difference, request_disable_and_flatten
+from brokers.services.ledger import record_move
+from brokers.services.reconciliation import reading
 from tests.brokers.driving import TESTER, JumpingClock, adopted, drive, fault, placed, run, withdrawal
 from tests.brokers.test_reconciliation import compare, of, only
 from tests.simulator import Simulator
@@ -173,13 +177,54 @@ def test_without_closed_trades_the_money_is_left_out_and_the_rest_is_compared(
     assert {difference.kind for difference in of(account.login)} == {Kind.DISABLED, Kind.TRANSFER}
 
 
+def test_money_that_one_old_answer_does_not_explain_is_gone_with_the_next(
+    account: TradingAccount, clock: JumpingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as old:
+        old.setattr(ThinkMarkets, "account_transfers", lambda *_args, **_asked: [])
+        compare(account.group, clock)
+    difference = only(account.login)
+    assert (difference.kind, difference.gap, difference.status) == (Kind.BALANCE, Decimal(100_000), Status.OPEN)
+    assert difference.last_seen_at == difference.first_seen_at
+    compare(account.group, clock)
+    assert only(account.login).status == Status.GONE
+
+
+def test_what_staff_are_to_act_on_is_read_again_until_they_have(
+    account: TradingAccount, simulator: Simulator, clock: JumpingClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reading, "ROUTINE", 0)
+    pay(simulator, account, 10)
+    examined = [compare(account.group, clock).examined for _ in range(2)]
+    difference = only(account.login)
+    assert difference.last_seen_at > difference.first_seen_at
+    acknowledge_difference(difference_id=difference.pk, reason="A gift.", by=TESTER, now=clock())
+    examined.append(compare(account.group, clock).examined)
+    assert examined == [1, 1, 0]
+    assert only(account.login).last_seen_at > difference.last_seen_at
+
+
+def test_a_deposit_that_landed_twice_and_was_taken_out_again_is_in_the_ledger(
+    account: TradingAccount, simulator: Simulator, clock: JumpingClock
+) -> None:
+    pay(simulator, account, 100_000)
+    pay(simulator, account, 100_000, "withdraw")
+    deposit = BrokerOperation.objects.get(kind="deposit")
+    with transaction.atomic():
+        record_move(deposit, now=clock(), occurrence=2)
+        withdrawal_of = BrokerOperation(
+            pk=999, kind="withdraw", account=account, amount=Decimal(100_000), order=account.order, subject="excess"
+        )
+        record_move(withdrawal_of, now=clock())
+    row = compare(account.group, clock)
+    assert (row.examined, of(account.login)) == (1, [])
+
+
 def test_an_account_that_trades_while_it_is_read_is_left_for_the_next_time(
     account: TradingAccount, simulator: Simulator, clock: JumpingClock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     simulator.faults()
     clock.offset += timedelta(seconds=5)
-    from brokers.client.thinkmarkets import ThinkMarkets  # noqa: PLC0415
-
     read = ThinkMarkets.account_closed_positions
 
     def trade_meanwhile(self: ThinkMarkets, **asked: object) -> object:

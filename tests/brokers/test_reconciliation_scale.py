@@ -121,13 +121,13 @@ def test_hundreds_of_differences_are_written_and_closed_in_a_few_statements(
 ) -> None:  # fmt: skip
     monkeypatch.setattr(reading, "ROUTINE", 0)
     logins = keep_opened(simulator, demo_group, 500, clock)
+    of_switches = Difference.objects.filter(kind=Kind.DISABLED)
     for enabled in (False, True):
         body = {"enable": enabled, "unit": demo_group.unit, "accountNumbers": logins}
         simulator.post("accounts/enable", body)
         with django_assert_max_num_queries(60):
             compare(demo_group, clock)
         expected = Status.GONE if enabled else Status.OPEN
-        of_switches = Difference.objects.filter(kind=Kind.DISABLED)
         assert list(of_switches.values_list("status", flat=True)) == [expected] * 500
         assert calls.count("accounts-details") == 2  # read twice when many look wrong, and once when all is well again
         calls.remove("accounts-details")

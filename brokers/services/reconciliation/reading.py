@@ -12,11 +12,12 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from brokers.client.base import AccountDetails, Broker
 from brokers.client.errors import BrokerError, NoDataError, RefusedError
 from brokers.models import BalanceCheck, BrokerConnection, BrokerOperation, Difference, TradingAccount
+from brokers.models.reconciliation import DifferenceQuerySet
 from brokers.services.leases import Clock
 from brokers.services.procedures import SOUND_SHARE
 from brokers.services.reconciliation import findings, money
@@ -157,8 +158,11 @@ def _judge_money(comparison: Comparison, judged: Judged) -> None:
     )
     explained = money.still_explained(checks, comparison.listed, trades, since=since)
     _keep(comparison, [checks[login] for login in explained])
-    suspects = [row for login, row in accounts.items() if login not in explained]
-    oldest = sorted((checks[login] for login in explained), key=lambda check: (check.examined_at, check.pk))[:ROUTINE]
+    # What staff are to act on is read again: the broker may have answered something old.
+    doubted = set(_money_differences(comparison).waiting().values_list("login", flat=True))
+    sure = explained - doubted
+    suspects = [row for login, row in accounts.items() if login not in sure]
+    oldest = sorted((checks[login] for login in sure), key=lambda check: (check.examined_at, check.pk))[:ROUTINE]
 
     def has_moved(account: TradingAccount) -> bool:
         """Its balance was explained once; of the others we have not seen any yet."""
@@ -173,7 +177,7 @@ def _judge_money(comparison: Comparison, judged: Judged) -> None:
 
 
 def _keep(comparison: Comparison, checks: Sequence[BalanceCheck]) -> None:
-    """Explained up to this reading: the next one goes on from here. What was wrong before still is."""
+    """Explained up to this reading: the next one goes on from here. What staff have believed before still is so."""
     new = [check for check in checks if check.pk is None]
     known = [check for check in checks if check.pk is not None]
     listed = comparison.listed
@@ -184,10 +188,9 @@ def _keep(comparison: Comparison, checks: Sequence[BalanceCheck]) -> None:
         BalanceCheck.objects.bulk_create(new, batch_size=BATCH)
         BalanceCheck.objects.bulk_update(moved, ["balance"], batch_size=BATCH)
         BalanceCheck.objects.filter(pk__in=[check.pk for check in known]).update(checked_at=comparison.begun)
+        believed = _money_differences(comparison).exclude(status=Difference.Status.OPEN)
         logins = [check.account.login for check in checks]
-        _present(comparison).filter(login__in=logins, kind__in=(Kind.BALANCE, Kind.TRANSFER)).update(
-            last_seen_at=comparison.begun
-        )
+        believed.filter(login__in=logins).update(last_seen_at=comparison.begun)
 
 
 def _examine(comparison: Comparison, judged: Judged, account: TradingAccount, check: BalanceCheck | None) -> None:
@@ -213,8 +216,12 @@ def _touched(account: TradingAccount, begun: datetime) -> bool:
     return account.operations.filter(working).exists()
 
 
-def _present(comparison: Comparison) -> QuerySet[Difference]:
+def _present(comparison: Comparison) -> DifferenceQuerySet:
     return Difference.objects.present().filter(connection=comparison.connection, unit=comparison.unit)
+
+
+def _money_differences(comparison: Comparison) -> DifferenceQuerySet:
+    return _present(comparison).filter(kind__in=(Kind.BALANCE, Kind.TRANSFER))
 
 
 def _in_turn(
