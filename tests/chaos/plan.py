@@ -16,13 +16,25 @@ PLACES = (
     "before accountorder requested", "after accountorder requested", "after accountorder opening",
     "before accountorder ready", "after accountorder ready",
     "before lease accountorder", "after lease accountorder", "after lease brokeroperation",
-    *(f"{side} call {name}" for side in ("before", "after") for name in ("create", "deposit", "withdraw", "enable")),
+    *(
+        f"{side} call {name}"
+        for side in ("before", "after")
+        for name in ("create", "deposit", "withdraw", "enable", "close-all-positions")
+    ),
     *(
         f"{side} brokeroperation {kind} {status}"
         for side in ("before", "after")
         for kind in ("create", "deposit", "withdraw", "enable")
         for status in ("intended", "calling", "in doubt", "done")
     ),
+    # One account in ten is taken out of trading again; the load asks for it, and that process is not ours to kill.
+    *(
+        f"{side} brokeroperation {kind} {status}"
+        for side in ("before", "after")
+        for kind in ("disable", "close_all")
+        for status in ("calling", "in doubt", "done")
+    ),
+    "before brokeroperation create cancelled", "after brokeroperation create cancelled",
     *(f"{side} purchase {status}" for side in ("before", "after") for status in ("paid", "account_created", "active")),
     "before challenge active", "after challenge active", "before enrollment active", "after enrollment active",
 )  # fmt: skip

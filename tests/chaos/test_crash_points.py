@@ -1,64 +1,59 @@
-"""A worker is killed at every named place of a purchase's way; another one finishes the work, once and exactly."""
+"""A worker is killed at every named place there is; another one finishes the work, once and exactly."""
 
-import os
-import signal
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import timedelta
-from decimal import Decimal
 from functools import partial
-from typing import Any
 
 import pytest
-from django.db import connections
 
-from brokers.client import thinkmarkets, transport
-from brokers.models import AccountOrder, BrokerOperation, TradingAccount
-from brokers.services import request_disable_and_flatten, run_operation
-from challenges.services.invariants import find_violations
-from challenges.services.opening import open_due_challenges
-from propdesk.lib import crash
+from brokers.models import AccountGroup, AccountOrder
+from challenges.services.invariants import Violation, find_violations
 from propdesk.lib.times import utc_now
 from purchases.models import Purchase
-from purchases.services import advance_purchase
-from tests.brokers.driving import TESTER, fault
-from tests.purchases.rooms import Later, Shop
+from tests.challenges.firm import Clock, Firm
+from tests.chaos import scenes_firm, scenes_operations, scenes_orders
+from tests.chaos.crashing import Scene, Stage, assert_exactly_once, killed_at
+from tests.chaos.places import HIT_IN, NAMERS, UNREACHABLE, every_place, modules_that_name_places
+from tests.chaos.plan import PLACES
+from tests.chaos.world import ROOT
+from tests.purchases.rooms import Shop
 from tests.simulator import Simulator
 
-Clock = Callable[[], Any]
-MOST_ROUNDS = 300
-OVER = (Purchase.Status.ACTIVE, Purchase.Status.FAILED)
-WRITES = ("create", "deposit", "withdraw", "enable", "close-all-positions")
-
-
-@dataclass(frozen=True, slots=True)
-class Trouble:
-    """What the broker does to one journey; `closes` has the account taken out of trading at the end."""
-
-    name: str
-    faults: tuple[str, ...] = ()
-    closes: bool = True
-    # The least that must have been passed, lest a scenario quietly becomes a calm one.
-    passes: tuple[str, ...] = ()
-
-
-TROUBLES = (
-    Trouble("calm", passes=("after purchase active", "after call deposit", "after brokeroperation close_all done")),
-    Trouble("answers are lost", ("error_after",), passes=("before brokeroperation deposit in doubt",)),
-    Trouble("nothing happens at first", ("error_before",), passes=("after brokeroperation create cancelled",)),
-)
+SCENES = (*scenes_orders.SCENES, *scenes_operations.SCENES, *scenes_firm.SCENES)
+HIT = {cut.partition(":")[0] for scene in SCENES for cut in scene.cuts}
 
 
 @pytest.fixture
-def places(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    """The names of the places that this process passes."""
-    passed: list[str] = []
-    for module in (crash, thinkmarkets):
-        monkeypatch.setattr(module, "crash", passed.append)
-    crash.arm("recording")
-    yield passed
-    crash.arm("")
+def stage(simulator: Simulator, demo_group: AccountGroup, real_group: AccountGroup, shop: Shop) -> Stage:
+    """The shop's customer pays for many purchases here."""
+    unit, login = shop.payer.account.group.unit, shop.payer.account.login
+    simulator.post("accounts/deposit", {"accountNumber": login, "unit": unit, "amount": 990_000, "comment": "more"})
+    firm = Firm(simulator=simulator, demo=demo_group, real=real_group, clock=Clock(utc_now()))
+    return Stage(simulator=simulator, demo=demo_group, real=real_group, shop=shop, firm=firm)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
+def test_whoever_dies_wherever_another_finishes_exactly_once(scene: Scene, stage: Stage):
+    for number, place in enumerate(scene.cuts):
+        subject = scene.prepare(stage, f"{scene.name} {number}")
+        assert killed_at(place, partial(scene.act, stage, subject)), f"{place}: nobody passed it"
+        scene.act(stage, subject)
+        stage.simulator.faults()
+        try:
+            scene.check(stage, subject)
+            assert_exactly_once(stage)
+        except AssertionError as error:
+            raise AssertionError(f"killed {place}: {error}") from error
+    found = find_violations(now=utc_now() + timedelta(hours=2), grace=timedelta(0))
+    assert [each for each in found if not _is_made_up(each)] == []
+
+
+def _is_made_up(violation: Violation) -> bool:
+    """The challenges of a `Firm` begin with orders and purchases that are written as if they were over."""
+    return violation.invariant in {"I4", "I10"} and (
+        AccountOrder.objects.filter(pk=violation.row_id, reference__startswith="test:").exists()
+        or Purchase.objects.filter(pk=violation.row_id, kind=Purchase.Kind.GRANT).exists()
+    )
 
 
 def test_a_process_dies_at_its_place_at_the_time_it_was_told(shop: Shop):
@@ -66,99 +61,25 @@ def test_a_process_dies_at_its_place_at_the_time_it_was_told(shop: Shop):
     assert list(Purchase.objects.order_by("id").values_list("idempotency_key", flat=True)) == ["a", "b"]
 
 
-@pytest.mark.timeout(300)
-@pytest.mark.parametrize("trouble", TROUBLES, ids=lambda trouble: trouble.name)
-def test_whoever_dies_wherever_another_finishes_exactly_once(
-    trouble: Trouble, shop: Shop, simulator: Simulator, places: list[str], monkeypatch: pytest.MonkeyPatch
-):
-    journey(shop, "calm", Later())
-    calm = set(places) if trouble.faults else set()
-    inflict(trouble, simulator)
-    journey(shop, "recorded", Later())
-    # A troubled journey is cut at the places that only it passes, and at the calls.
-    names = [name for name in dict.fromkeys(places) if name not in calm or " call " in name]
-    assert set(trouble.passes) <= set(names)
-    monkeypatch.undo()
-    crash.arm("")
-
-    for number, name in enumerate(names):
-        inflict(trouble, simulator)
-        key = f"{number} {name}"
-        assert killed_at(name, partial(journey, shop, key, Later())), name
-        later = Later()
-        later.ahead = timedelta(minutes=3)
-        journey(shop, key, later)
-        assert_done_once(Purchase.objects.get(idempotency_key=key), simulator, name)
-    assert find_violations(now=utc_now() + timedelta(hours=1), grace=timedelta(0)) == []
-    simulator.faults()
-    taken = Decimal(10_000_000) - Decimal(str(simulator.account(shop.payer.account.login)["balance"]))
-    assert taken == 499 * (len(names) + 2)
+def test_every_place_is_hit_or_known_to_be_out_of_reach():
+    ours = every_place() - set(UNREACHABLE) - set(HIT_IN)
+    both_sides = {f"{side} {place}" for place in ours for side in ("before", "after")}
+    assert sorted(both_sides - HIT) == []
+    assert sorted(HIT - both_sides) == []
 
 
-@pytest.fixture
-def shop(shop: Shop, simulator: Simulator) -> Shop:
-    """The shop's customer pays for many purchases here."""
-    unit, login = shop.payer.account.group.unit, shop.payer.account.login
-    simulator.post("accounts/deposit", {"accountNumber": login, "unit": unit, "amount": 9_990_000, "comment": "more"})
-    return shop
+def test_what_is_out_of_reach_is_a_place():
+    assert set(UNREACHABLE) <= every_place()
 
 
-def inflict(trouble: Trouble, simulator: Simulator) -> None:
-    simulator.faults(*(fault(endpoint, kind) for kind in trouble.faults for endpoint in WRITES))
+def test_what_others_hit_they_name():
+    for place, test in HIT_IN.items():
+        assert f"after {place}" in (ROOT / test).read_text()
 
 
-def journey(shop: Shop, key: str, clock: Clock) -> None:
-    """Buy, and go on from wherever an earlier worker left off until the account has been in and out of trading."""
-    purchase = shop.buy(key=key, now=clock()).purchase
-    for _ in range(MOST_ROUNDS):
-        purchase = advance_purchase(purchase_id=purchase.pk, clock=clock)
-        if purchase.status == Purchase.Status.ACCOUNT_CREATED:
-            open_due_challenges(now=clock())
-        if purchase.status in OVER:
-            break
-    else:
-        raise AssertionError(f"{purchase} is still {purchase.get_status_display()}")
-    order = purchase.account_order
-    assert order is not None
-    assert order.account is not None
-    request_disable_and_flatten(subject=f"{purchase}:end", account=order.account, by=TESTER, now=clock())
-    for _ in range(MOST_ROUNDS):
-        waiting = BrokerOperation.objects.open().filter(order=None).order_by("id").values_list("pk", flat=True)
-        if not waiting:
-            return
-        run_operation(operation_id=waiting[0], clock=clock)
-    raise AssertionError("operations are still open")
+def test_the_chaos_run_kills_at_places_that_exist():
+    assert set(PLACES) <= HIT
 
 
-def killed_at(place: str, act: Callable[[], Any]) -> bool:
-    """Have another process do it, which dies at `place`; whether it did."""
-    # The child must not share our sockets: neither the database's nor those to the broker.
-    connections.close_all()
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            transport._threads = threading.local()
-            crash.arm(place)
-            act()
-            code = 0
-        finally:
-            os._exit(code)
-    _, status = os.waitpid(child, 0)
-    return os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL
-
-
-def assert_done_once(purchase: Purchase, simulator: Simulator, place: str) -> None:
-    """One account, funded once; others of the order, if any, are known, disabled and empty."""
-    assert purchase.status == Purchase.Status.ACTIVE, place
-    order = purchase.account_order
-    assert order is not None
-    assert order.account is not None
-    assert (order.status, order.account.is_funded) == (AccountOrder.Status.READY, True), place
-    stem = order.operations.get(kind="create", generation=1).marker.split(".", 1)[0]
-    rows = {row["accountNumber"]: row for row in simulator.accounts_of(stem)}
-    ours = rows.pop(order.account.login)
-    assert (ours["enabled"], ours["balance"]) == (False, 100000.0), place
-    for login, row in rows.items():
-        assert (row["enabled"], row["transfers"]) == (False, []), place
-        assert TradingAccount.objects.get(login=login).is_orphan, place
+def test_nobody_else_names_places():
+    assert modules_that_name_places() == NAMERS
