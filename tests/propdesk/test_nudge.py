@@ -53,7 +53,7 @@ def test_a_nudge_is_a_celery_message_with_the_ids(server: str) -> None:
 
 def test_without_redis_a_nudge_fails_at_once_and_the_next_ones_are_not_tried() -> None:
     nudger = Nudger("redis://127.0.0.1:1/0")
-    assert seconds_to_send(nudger) < 1
+    assert seconds_to_send(nudger) < 2
     nudger.send("challenges.open", 8)
     assert (nudger.sent, nudger.failed, nudger.skipped) == (0, 1, 1)
 
@@ -65,8 +65,9 @@ def test_a_redis_that_hangs_costs_one_second_once(server: str, pid: int, *, warm
         nudger.send("challenges.open", 1)
     os.kill(pid, signal.SIGSTOP)
     try:
-        assert seconds_to_send(nudger) < 1.2
-        assert sum(seconds_to_send(nudger) for _ in range(50)) < 0.5
+        # Another second for a loaded machine; what is tried again, or for each nudge, takes longer than that.
+        assert seconds_to_send(nudger) < 2
+        assert sum(seconds_to_send(nudger) for _ in range(50)) < 2
         assert (nudger.failed, nudger.skipped) == (1, 50)
     finally:
         os.kill(pid, signal.SIGCONT)
