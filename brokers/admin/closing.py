@@ -39,7 +39,7 @@ def closing_button(position: OpenPosition, currency: str) -> Button:
         text=f"Close position {position.position_id}",
         explanation="The position is closed at the market's price, and that it is gone is read back at the broker. "
         "Closing cannot be undone.",
-        about=lambda account: f"{size}. Floating profit at this moment: {as_text(position.profit, currency)}.",
+        about=lambda account: f"Account {account}: {size}. Floating profit now: {as_text(position.profit, currency)}.",
         run_once=partial(_close, position.position_id),
         variant="danger",
     )

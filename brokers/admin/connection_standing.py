@@ -28,12 +28,12 @@ def with_standing(connections: QuerySet[BrokerConnection]) -> QuerySet[BrokerCon
     )
 
 
-def breaker_label(connection: BrokerConnection) -> str:
+def breaker_label(connection: BrokerConnection, *, with_time: bool = True) -> str:
     """Whether our processes call the broker, or leave it alone for a while because it did not answer."""
     if connection.breaker_opened_at is None:
         return label("closed", Colour.GREEN, "The broker is called whenever there is something to do.")
-    since = f"open since {connection.breaker_opened_at:%Y-%m-%d %H:%M} UTC"
-    return label(since, Colour.RED, connection.breaker_reason)
+    since = f" since {connection.breaker_opened_at:%Y-%m-%d %H:%M} UTC" if with_time else ""
+    return label(f"open{since}", Colour.RED, connection.breaker_reason)
 
 
 def operations_link(connection: BrokerConnection, status: BrokerOperation.Status, total: int) -> str:
@@ -51,9 +51,9 @@ def reading_of(connection: Any) -> str:
 
 def standing_panel(connection: Any) -> Facts:
     """The same on the connection's page, with the reason where the broker is left alone."""
-    facts: list[tuple[str, object]] = [("Breaker", breaker_label(connection))]
-    if connection.breaker_opened_at is not None:
-        facts.append(("Left alone because", connection.breaker_reason))
+    facts: list[tuple[str, object]] = [("Breaker", breaker_label(connection, with_time=False))]
+    if opened_at := connection.breaker_opened_at:
+        facts += [("Open since", f"{opened_at:%Y-%m-%d %H:%M:%S} UTC"), ("Because", connection.breaker_reason)]
     facts += [
         ("Operations in doubt", operations_link(connection, Status.IN_DOUBT, connection.in_doubt_total)),
         ("Operations in review", operations_link(connection, Status.NEEDS_REVIEW, connection.in_review_total)),
@@ -61,6 +61,6 @@ def standing_panel(connection: Any) -> Facts:
     ]
     return Facts(
         title="How it stands",
-        note="An open breaker is tried again by itself every few seconds; nothing is lost meanwhile.",
+        note="While the breaker is open the broker is left alone but for a try every few seconds; nothing is lost.",
         facts=facts,
     )

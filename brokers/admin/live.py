@@ -77,17 +77,18 @@ def _positions(broker: Broker, account: TradingAccount, *, may_close: bool) -> P
     closings = being_closed(account)
     return Table(
         title="Open positions",
-        columns=("Position", "Symbol", "Side", "Lots", "Opened", "Open price", "Floating profit", ""),
+        # What decides comes first: a phone shows the first columns only.
+        columns=("Position", "", "Symbol", "Side", "Lots", "Floating profit", "Opened", "Open price"),
         rows=[
             (
                 str(each.position_id),
+                _way_to_close(account, each, closings.get(each.position_id) or closings.get(0), may_close=may_close),
                 each.symbol,
                 side_of(each),
                 f"{each.lots.normalize():f}",
+                as_text(each.profit, currency),
                 each.opened_at,
                 f"{each.open_price.normalize():f}",
-                as_text(each.profit, currency),
-                _way_to_close(account, each, closings.get(each.position_id) or closings.get(0), may_close=may_close),
             )
             for each in open_positions(account, broker)
         ],

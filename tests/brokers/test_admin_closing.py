@@ -38,7 +38,7 @@ def test_a_position_is_closed_after_a_look_at_what_it_is(
     question = read(boss, closing_of(payer, first))
     assert f"Close position {first}: {payer.login}" in question
     assert f"{at_broker['symbol']}, {side} {at_broker['lots']:g} lots." in question
-    assert "Floating profit at this moment: -100.00 USD." in question
+    assert "Floating profit now: -100.00 USD." in question
 
     response = press(boss, closing_of(payer, first), "Asked by the trader on the phone.")
     operation = BrokerOperation.objects.get()
