@@ -15,7 +15,7 @@ from xdist.scheduler import LoadScopeScheduling
 STACKS = ("tests/chaos/test_chaos.py", "tests/flows/", "tests/propdesk/test_run.py")
 LONG = (
     "tests/chaos/", "tests/brokers/test_order_recovery.py", "tests/brokers/test_mechanisms.py",
-    "tests/programs/test_admin_browser.py", "tests/propdesk/mng/",
+    "tests/programs/test_admin_browser.py", "tests/propdesk/mng/", "tests/propdesk/test_servers.py", "tests/fuzz/",
 )  # fmt: skip
 
 
