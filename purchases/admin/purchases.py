@@ -148,9 +148,7 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
             ("Status", status_label(row, colours.PURCHASE)),
             ("Customer", link_to(row.customer)),
             ("Program", link_to(row.program)),
-            ("Payment", link_to(row.payment, f"{row.payment_status}, operation {row.payment_id}"))
-            if row.payment
-            else ("Payment", row.payment_status),
+            ("Payment", _payment(row)),
             ("Account order", link_to(order, f"{order} ({order.get_status_display()})") if order else NOTHING),
             ("Trading account", link_to(order.account) if order else NOTHING),
             ("Activation", row.activation_status),
@@ -176,6 +174,15 @@ class PurchaseAdmin(ViewOnlyAdmin[Purchase]):
         )
         self_queryset = Purchase.objects.select_related("customer", "program", *related)
         return self_queryset.filter(pk=object_id).first() if object_id.isdigit() else None
+
+
+def _payment(purchase: Purchase) -> str:
+    """How the payment stands; the operation is the one that took the price."""
+    if purchase.payment is None:
+        return purchase.payment_status
+    is_back = purchase.status == Purchase.Status.REFUNDED
+    taken = f"operation {purchase.payment.pk}"
+    return link_to(purchase.payment, f"paid by {taken}, refunded" if is_back else f"{purchase.payment_status}, {taken}")
 
 
 def _cards(now: datetime) -> list[Card]:

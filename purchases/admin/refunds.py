@@ -74,9 +74,7 @@ def _progress(purchase: Purchase) -> str:
     if not purchase.is_being_refunded:
         return label("refused: ask again", Colour.RED)
     if purchase.refund is None:
-        return label(
-            "asked for" if purchase.account_order is None else "taking the account out of trading", Colour.BLUE
-        )
+        return label("asked for" if purchase.account_order is None else "cancelling the account", Colour.BLUE)
     if purchase.refund.status == BrokerOperation.Status.NEEDS_REVIEW:
         return label("the deposit waits for staff", Colour.ORANGE)
     return label("paying back", Colour.BLUE)

@@ -108,10 +108,11 @@ def _open_account(purchase: Purchase, clock: Clock) -> bool:
             nudge("challenges.open", purchase.pk)
             return moved
         case AccountOrder.Status.FAILED | AccountOrder.Status.CANCELLED:
+            why = order.failure_reason or order.cancel_reason
             return fail(
                 purchase,
                 failure_reason="ACCOUNT_NOT_OPENED",
-                detail=f"account order {order.pk} is {order.get_status_display()} {order.failure_reason}".strip(),
+                detail=f"account order {order.pk} {order.get_status_display()}: {why}",
                 by=MACHINE,
                 now=clock(),
             )

@@ -60,7 +60,7 @@ def fail(purchase: Purchase, *, failure_reason: str, detail: str, by: Actor, now
     Money taken ends as a refund or before staff (invariant 2): whether it goes back, staff decide (`refund_purchase`).
     """
     was_paid = purchase.payment is not None and purchase.payment.status == BrokerOperation.Status.DONE
-    owed = f"Refund needed: {purchase.amount.normalize():f} {purchase.currency} was taken and {detail}."
+    owed = f"Refund needed: {purchase.amount.normalize():f} {purchase.currency} was taken and {detail.rstrip('.')}."
     return transition(
         purchase,
         to=Purchase.Status.FAILED,

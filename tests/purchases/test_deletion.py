@@ -10,7 +10,9 @@ from programs.services import OperationsInFlightError, delete_program
 from propdesk.lib.times import utc_now
 from purchases.models import Purchase
 from purchases.services import advance_purchase
-from tests.purchases.rooms import STAFF, Shop, advance_until, history
+from tests.brokers.driving import fault
+from tests.purchases.refunds import REFUNDED, failed, has_status, refund
+from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
 from tests.simulator import Simulator
 
 
@@ -90,6 +92,24 @@ def test_purchases_that_came_to_nothing_do_not_hold_a_program(shop: Shop, simula
     delete(shop)
 
     assert not Purchase.objects.exists()
+
+
+def test_a_program_is_not_deleted_while_a_price_is_on_its_way_back(shop: Shop, simulator: Simulator) -> None:
+    purchase = refund(failed(shop, simulator))
+    with pytest.raises(OperationsInFlightError) as asked:
+        delete(shop)
+    assert asked.value.operation_ids == [purchase.payment_id]
+
+    simulator.faults(fault("deposit", "drop_after"))
+    purchase = advance_purchase(purchase_id=purchase.pk, clock=utc_now)
+    with pytest.raises(OperationsInFlightError) as in_doubt:
+        delete(shop)
+    assert in_doubt.value.operation_ids == [purchase.refund_id]
+
+    advance_until(purchase, has_status(REFUNDED), clock=Later())
+    delete(shop)
+    assert not Purchase.objects.exists()
+    assert BrokerOperation.objects.filter(subject=f"purchase:{purchase.pk}:refund").exists()
 
 
 def test_advancing_a_deleted_purchase_says_so(shop: Shop, now: datetime) -> None:

@@ -58,7 +58,7 @@ def test_staff_refund_a_failed_purchase_and_the_page_says_how_far_it_is(
 
     shown = html.unescape(answer.content.decode())
     assert f"Asked for: 499.00 USD goes back to account {shop.payer.account.login}." in shown
-    assert "taking the account out of trading" in shown
+    assert "cancelling the account" in shown
     assert button(purchase) not in shown
     event = PurchaseEvent.objects.latest("id")
     assert (event.actor, event.reason) == ("boss", "refund asked for: The broker refused.")
