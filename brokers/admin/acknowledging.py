@@ -29,10 +29,10 @@ def form_for(rows: Sequence[Difference]) -> AcknowledgeForm:
     return AcknowledgeForm(initial={"ids": ",".join(str(row.pk) for row in rows)})
 
 
-def counted_kinds(rows: Sequence[Difference]) -> str:
-    """ "Chosen: 12 account missing, 3 balance not explained." """
+def counted_kinds(rows: Sequence[Difference]) -> list[str]:
+    """Such as "12 \N{MULTIPLICATION SIGN} account missing", the most frequent first."""
     kinds = Counter(row.get_kind_display() for row in rows)
-    return f"Chosen: {', '.join(f'{number} {kind}' for kind, number in kinds.most_common())}."
+    return [f"{number} \N{MULTIPLICATION SIGN} {kind}" for kind, number in kinds.most_common()]
 
 
 def outcome(*, done: int, chosen: int) -> str:

@@ -67,7 +67,7 @@ class DifferenceAdmin(ViewOnlyAdmin[Difference]):
     )
     list_display_links = ("number", "what")
     list_select_related = ("account__group",)
-    actions = ("acknowledge_chosen",)  # type: ignore[assignment]  (the base has none)
+    actions = ("acknowledge_chosen",)  # type: ignore[assignment]  # the base has none
     list_filter = (
         ("status", ChoicesFilter),
         ("kind", ChoicesFilter),

@@ -136,7 +136,7 @@ class LedgerTransactionAdmin(ViewOnlyAdmin[LedgerTransaction]):
             ),
             Table(
                 title="Entries",
-                note=f"The latest {SHOWN}.",
+                note=f"The latest {SHOWN}." if sum(each["count"] for each in totals) > SHOWN else "",
                 columns=("Transaction", "Amount", "When"),
                 rows=[(link_to(e.transaction), as_text(e.amount, e.currency), e.transaction.at) for e in latest],
                 empty="None.",

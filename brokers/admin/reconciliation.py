@@ -3,7 +3,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import Count, IntegerField, OuterRef, QuerySet, Subquery
+from django.db.models import Case, Count, IntegerField, OuterRef, Q, QuerySet, Subquery, When
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
 from django.utils.html import format_html
@@ -34,6 +34,9 @@ from propdesk.lib.times import utc_now
 
 UNIT = number_column("unit")
 SHOWN = 50
+WAITING = Count("pk", filter=Q(status=Difference.Status.OPEN))
+AT_STAKE = [kind for kind, colour in colours.DIFFERENCE_KIND.items() if colour is Colour.RED]
+URGENCY = Case(When(kind__in=AT_STAKE, then=0), default=1)
 HOW = (
     "Three calls read the whole unit: its accounts, its open positions, and the trades closed since the last time.",
     "What looks wrong in a list is read a second time before it is called a difference.",
@@ -43,6 +46,10 @@ HOW = (
         f"first those whose balance has moved, the others in turn; and {ROUTINE} more without any suspicion."
     ),
 )
+
+
+def _kind(kind: str) -> str:
+    return label(Difference.Kind(kind).label, colours.DIFFERENCE_KIND.get(kind, Colour.GREY))
 
 
 def waiting_time(accounts: int) -> str:
@@ -131,29 +138,9 @@ class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
         return f"{row.left_over:,}, for about {waiting_time(row.left_over)}"
 
     def panels_below(self, request: HttpRequest, row: UnitReconciliation) -> Sequence[Panel]:
-        own = Difference.objects.filter(connection=row.connection, unit=row.unit).present()
-        total = own.count()
         groups = AccountGroup.objects.filter(connection=row.connection, unit=row.unit)
         return [
-            Table(
-                title="Differences",
-                note="What the last comparison showed, those that wait for staff first"
-                + (f": {SHOWN} of {total:,}." if total > SHOWN else "."),
-                more=list_of(Difference, unit=row.unit, connection__id__exact=row.connection_id),
-                columns=("Account", "What", "Status", "Ours", "The broker's", "Since"),
-                rows=[
-                    (
-                        link_to(each, str(each.login)),
-                        label(each.get_kind_display(), colours.DIFFERENCE_KIND.get(each.kind, Colour.GREY)),
-                        status_label(each, colours.DIFFERENCE),
-                        each.ours,
-                        format_html('<span class="pd-wrap">{}</span>', each.theirs),
-                        each.first_seen_at,
-                    )
-                    for each in own[:SHOWN]
-                ],
-                empty="None: our books and the broker agree." if row.compared_at else "Not compared yet.",
-            ),
+            *_differences(row),
             Sentences(title="How it is compared", groups=[("", HOW)]),
             Table(
                 title="Account groups of this unit",
@@ -162,3 +149,47 @@ class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
                 empty="None any more.",
             ),
         ]
+
+
+def _differences(row: UnitReconciliation) -> list[Table]:
+    own = Difference.objects.filter(connection=row.connection, unit=row.unit).present()
+    kinds = list(own.order_by().values("kind").annotate(total=Count("pk"), open=WAITING).order_by("-open", "kind"))
+    total = sum(each["total"] for each in kinds)
+    every = {"unit": row.unit, "connection__id__exact": row.connection_id}
+    note = "What the last comparison showed: what waits for staff first, and of that what puts money at stake"
+    listed = Table(
+        title="Differences",
+        note=f"{note}; {SHOWN} of {total:,}." if total > SHOWN else f"{note}.",
+        more=list_of(Difference, **every),
+        columns=("Account", "What", "Status", "Ours", "The broker's", "Since"),
+        rows=[
+            (
+                link_to(each, str(each.login)),
+                _kind(each.kind),
+                status_label(each, colours.DIFFERENCE),
+                each.ours,
+                format_html('<span class="pd-wrap">{}</span>', each.theirs),
+                each.first_seen_at,
+            )
+            for each in own.order_by("status", URGENCY, "-last_seen_at", "-id")[:SHOWN]
+        ],
+        empty="None: our books and the broker agree." if row.compared_at else "Not compared yet.",
+    )
+    if total <= SHOWN:
+        return [listed]
+    by_kind = Table(
+        title="Differences by kind",
+        columns=("What", "Open", "All"),
+        rows=[
+            (
+                format_html(
+                    '<a href="{}">{}</a>', list_of(Difference, **every, kind=each["kind"]), _kind(each["kind"])
+                ),
+                f"{each['open']:,}",
+                f"{each['total']:,}",
+            )
+            for each in kinds
+        ],
+        empty="None.",
+    )
+    return [by_kind, listed]

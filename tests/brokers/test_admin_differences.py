@@ -94,7 +94,8 @@ def test_the_chosen_ones_are_named_before_they_are_acknowledged(client: Client, 
     rows = [*differences(firm, 3), *differences(firm, 1, Kind.MISSING_ACCOUNT, first=9)]
     text = choose(client, rows).content.decode()
     assert "Acknowledge 4 differences" in text
-    assert "Chosen: 3 disabled, should be enabled, 1 account missing." in text
+    times = "\N{MULTIPLICATION SIGN}"
+    assert f"<li>3 {times} disabled, should be enabled</li><li>1 {times} account missing</li>" in text
     assert set(Difference.objects.values_list("status", flat=True)) == {Status.OPEN}
 
     answer = confirm(client, rows)
