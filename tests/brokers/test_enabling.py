@@ -1,5 +1,6 @@
 """Enabling on staff's word, and what withdraws it."""
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -83,22 +84,22 @@ def test_what_is_enabled_after_it_was_taken_out_stays_asked_for(sold: Sold) -> N
     assert later.status == Status.INTENDED
 
 
-def test_of_an_enabling_and_a_failure_at_the_same_time_the_failure_wins(transactional_db: None, sold: Sold) -> None:
-    def enable(number: int) -> None:
+def test_an_enabling_waits_for_a_failure_that_is_being_written_and_is_refused(
+    transactional_db: None, sold: Sold
+) -> None:
+    def enable() -> None:
         try:
-            enabled(sold, f"race:{number}")
-        except ConflictError:
-            pass
+            enabled(sold)
         finally:
             connections.close_all()
 
-    def end(_: int) -> None:
-        fail(sold)
-        connections.close_all()
-
-    with ThreadPoolExecutor(2) as pool:
-        for future in [pool.submit(enable, 1), pool.submit(end, 1)]:
-            future.result(timeout=30)
-    kinds = dict(BrokerOperation.objects.filter(account=account_of(sold)).values_list("kind", "status"))
-    assert kinds.get(Kind.ENABLE, Status.CANCELLED) == Status.CANCELLED
-    assert kinds[Kind.DISABLE] == Status.INTENDED
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            fail(sold)
+            asked = pool.submit(enable)
+            with pytest.raises(TimeoutError):
+                asked.result(timeout=0.5)
+        with pytest.raises(ConflictError, match=f"Its {re.escape(str(sold.enrollment))} is failed."):
+            asked.result(timeout=30)
+    kinds = BrokerOperation.objects.filter(account=account_of(sold)).order_by("id").values_list("kind", flat=True)
+    assert list(kinds) == [Kind.DISABLE, Kind.CLOSE_ALL]
