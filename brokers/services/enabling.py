@@ -39,7 +39,7 @@ def objection_to_enabling(account: TradingAccount, *, lock: bool = False) -> str
     """What speaks against enabling the account now, in words for staff; empty when nothing does."""
     # Upper locks first: whoever closes an enrollment locks it before it touches the account.
     above = [objection(account, lock=lock) for objection in _objections.values()]
-    return next((words for words in (_known_here(account), *above) if words), "")
+    return next((words for words in (_for_good(account), *above, _for_now(account)) if words), "")
 
 
 @transaction.atomic
@@ -57,7 +57,7 @@ def enable_by_hand(*, subject: str, account_id: int, reason: str, by: Actor, now
     return request_enable(subject=subject, account=account, by=by, now=now, reason=reason)
 
 
-def _known_here(account: TradingAccount) -> str:
+def _for_good(account: TradingAccount) -> str:
     if account.is_orphan:
         return "It is an extra account that a lost reply left behind: nobody may trade on it."
     order = account.order
@@ -65,6 +65,10 @@ def _known_here(account: TradingAccount) -> str:
         return f"Its order {order} is {order.get_status_display()}."
     if order is not None and order.status != AccountOrder.Status.READY:
         return f"Its order {order} is not ready: enabling the account is the last step of it."
+    return ""
+
+
+def _for_now(account: TradingAccount) -> str:
     if account.is_enabled:
         return "It is enabled already."
     unfinished = BrokerOperation.objects.unfinished().filter(account=account, kind__in=SWITCHES)
