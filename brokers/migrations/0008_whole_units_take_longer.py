@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="deadline_seconds",
             field=models.PositiveSmallIntegerField(
                 default=10,
-                help_text="Total wall-clock time one call may take, reading the reply included; the list of a whole unit twice that.",
+                help_text="Total wall-clock time one call may take, with the reply; the list of a whole unit twice that.",
             ),
         ),
     ]

@@ -33,7 +33,7 @@ class BrokerConnection(models.Model):
     is_enabled = models.BooleanField("enabled", default=True, help_text="Off: no call is made to this broker.")
     deadline_seconds = models.PositiveSmallIntegerField(
         default=10,
-        help_text="Total wall-clock time one call may take, reading the reply included; the list of a whole unit twice that.",
+        help_text="Total wall-clock time one call may take, with the reply; the list of a whole unit twice that.",
     )
     settle_seconds = models.PositiveSmallIntegerField(
         default=15,
