@@ -105,7 +105,10 @@ class ClosedPosition:
 
 @dataclass(slots=True)
 class Account:
-    """A trading account. `floating` and `margin` follow from the positions; `refresh` them after a change to those."""
+    """A trading account. `floating` and `margin` follow from the positions; `refresh` them after a change to those.
+
+    `trades` is set for one that trades although its unit does not.
+    """
 
     number: int
     unit: Unit
@@ -119,6 +122,7 @@ class Account:
     balance: Decimal = ZERO
     leverage: int = LEVERAGE
     frozen: bool = False
+    trades: bool = False
     ready_tick: int = 0
     positions: list[Position] = field(default_factory=list)
     transfers: list[Transfer] = field(default_factory=list)
@@ -142,7 +146,7 @@ class Account:
     @property
     def follows_market(self) -> bool:
         """Whether the market moves its positions; disabled or not, those stay open until somebody closes them."""
-        return not self.frozen and self.unit.trades
+        return not self.frozen and (self.unit.trades or self.trades)
 
     def refresh(self) -> None:
         """Recompute the floating profit or loss and the margin. Open positions always bind at least a cent."""

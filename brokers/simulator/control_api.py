@@ -69,7 +69,7 @@ class ControlApi:
 
     async def set_account(self, request: web.Request) -> web.Response:
         fields = await read_fields(request)
-        fields.only("balance", "equity", "positions", "frozen")
+        fields.only("balance", "equity", "positions", "frozen", "trades")
         try:
             account = self._ledger.account(int(request.match_info["number"]))
         except RefusedError as exc:
@@ -107,12 +107,15 @@ class ControlApi:
         balance = fields.money("balance") if "balance" in fields else account.balance
         equity = fields.money("equity") if "equity" in fields else None
         positions = self._positions(account, fields, balance=balance, equity=equity, now=now)
+        trades = fields.flag("trades") if "trades" in fields else account.trades
 
         account.balance, account.positions = balance, positions
         account.refresh()
-        if not frozen and (account.frozen or sets_figure):
+        if not frozen and (account.frozen or sets_figure or trades != account.trades):
             self._ledger.release(account)
         account.frozen = frozen
+        if trades != account.trades:
+            self._ledger.let_trade(account, trades=trades)
         self._ledger.save([account])
 
     def _positions(

@@ -50,7 +50,9 @@ class Ledger:
         open_ids = (position.id for account in self._accounts.values() for position in account.positions)
         self._position_ids = count(max([FIRST_POSITION - 1, store.last_position_id(), *open_ids]) + 1)
         self._account_numbers = count(max(FIRST_ACCOUNT - 1, store.last_account_number()) + 1)
+        trading = set(store.facts().get("trading", ()))
         for account in self._accounts.values():
+            account.trades = account.number in trading
             self._by_unit[account.unit.id][account.number] = account
             self.mark(account)
 
@@ -200,6 +202,14 @@ class Ledger:
             if position.symbol in self.market.quotes:
                 position.anchor(self.market.quotes[position.symbol])
         account.frozen = False
+
+    def let_trade(self, account: Account, *, trades: bool) -> None:
+        """Let an account trade although its unit stands still, or no more; on disk as well."""
+        if trades:
+            self._welcome(account)
+        account.trades = trades
+        trading = [each.number for each in self._accounts.values() if each.trades]
+        self._store.save([account], {"trading": trading})
 
     def run_market(self, *, running: bool) -> None:
         """Let the market run or stand still, on disk as well."""

@@ -145,6 +145,7 @@ def state(account: Account) -> Row:
         "balance": float(account.balance),
         "equity": float(account.equity),
         "frozen": account.frozen,
+        "trades": account.unit.trades or account.trades,
         "positions": open_positions(account),
         "transfers": [{**transfer(item), "comment": item.comment} for item in account.transfers],
     }

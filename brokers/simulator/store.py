@@ -140,8 +140,8 @@ def _account(row: tuple[Any, ...], unit: Unit) -> Account:
     email, first_name, last_name, country, platform = identity
     account = Account(
         row[0], unit, email, first_name, last_name, country, platform, datetime.fromisoformat(created_at),
-        bool(enabled), Decimal(balance), leverage, bool(frozen), ready_tick,
-        [_position(saved) for saved in orjson.loads(positions)],
+        bool(enabled), Decimal(balance), leverage, bool(frozen), ready_tick=ready_tick,
+        positions=[_position(saved) for saved in orjson.loads(positions)],
     )  # fmt: skip
     account.refresh()
     return account

@@ -30,6 +30,7 @@ def test_an_account_shows_everything_about_itself(simulator: Simulator) -> None:
         "balance": 50.0,
         "equity": 50.0,
         "frozen": False,
+        "trades": True,
         "positions": [],
         "transfers": [transfer],
     }

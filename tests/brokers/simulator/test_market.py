@@ -49,6 +49,19 @@ def test_the_wait_starts_when_an_account_is_enabled(busy_simulator: Simulator) -
     assert ticks(busy_simulator) >= enabled_at + 30
 
 
+def test_an_account_of_the_real_unit_trades_only_while_it_is_told_to(busy_simulator: Simulator) -> None:
+    payer, funded = busy_simulator.open_account(unit=REAL), busy_simulator.open_account(unit=REAL)
+    assert busy_simulator.control(f"accounts/{funded}", {"trades": True})["trades"] is True
+    told_at = ticks(busy_simulator)
+    wait_until(lambda: busy_simulator.state(funded)["positions"])
+    assert ticks(busy_simulator) >= told_at + 30
+    busy_simulator.control(f"accounts/{funded}", {"trades": False})
+    stood_still = figures(busy_simulator, funded)
+    let_pass(busy_simulator, 100)
+    assert figures(busy_simulator, funded) == stood_still
+    assert figures(busy_simulator, payer) == (100000.0, 100000.0, [])
+
+
 def test_disabled_frozen_real_and_unfunded_accounts_never_trade(busy_simulator: Simulator) -> None:
     disabled = busy_simulator.open_account(enabled=False)
     frozen = busy_simulator.open_account()

@@ -47,6 +47,16 @@ def test_everything_answered_survives_sigkill(tmp_path: Path) -> None:
         second.stop()
 
 
+def test_who_trades_in_the_real_unit_is_remembered(tmp_path: Path) -> None:
+    simulator = Simulator(tmp_path)
+    funded, payer = simulator.open_account(unit=REAL), simulator.open_account(unit=REAL)
+    simulator.control(f"accounts/{funded}", {"trades": True})
+    simulator.stop(signal.SIGKILL)
+    again = Simulator(tmp_path)
+    assert (again.state(funded)["trades"], again.state(payer)["trades"]) == (True, False)
+    again.stop()
+
+
 def test_sigkill_in_a_busy_market_loses_no_cent(tmp_path: Path) -> None:
     first = Simulator(tmp_path, "--tick-seconds", "0.002")
     numbers = [first.open_account() for _ in range(20)]
