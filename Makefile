@@ -1,7 +1,7 @@
 # PropDesk. `make run` and `make test` need Python 3.11 or newer and a package index, and nothing else.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test chaos bench fuzz check setup fix
+.PHONY: help run test chaos mutants bench fuzz check setup fix
 SHELL := /bin/sh
 .SHELLFLAGS := -ec
 MAKEFLAGS += --no-print-directory
@@ -53,6 +53,9 @@ SEED ?= 1
 chaos: setup ## kill everything again and again against a faulty broker; ORDERS=400 FAULT_RATE=0.3 KILLS=30 SEED=1
 	@exec $(BIN)/python -m tests.chaos --orders $(ORDERS) --sales $(SALES) --fault-rate $(FAULT_RATE) \
 		--kills $(KILLS) --seed $(SEED) $(ARGS)
+
+mutants: setup ## take each mechanism out of a copy of the source once: a test must notice; ARGS="settle lease" for some
+	@exec $(BIN)/python -m tests.mutations $(ARGS)
 
 bench: setup ## how fast the big tables are, as ratios (docs/performance.md); BENCH_ROUNDS=7
 	@exec $(BIN)/python -m bench

@@ -1,0 +1,98 @@
+"""One row, one worker: what is claimed, waited for, lost and let go."""
+
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import connection, transaction
+
+from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
+from brokers.services.leases import Lease, LeaseLostError, claim_operation, claim_order
+from propdesk.lib.times import utc_now
+from tests.brokers.driving import JumpingClock, placed, withdrawal
+
+Claim = Callable[[], Lease | None]
+
+
+@pytest.fixture
+def waiting(demo_group: AccountGroup, payer: TradingAccount) -> dict[str, tuple[Any, Claim]]:
+    """An order and an operation, each with how it is claimed."""
+    return {
+        "order": (placed(demo_group), lambda: claim_order(clock=utc_now)),
+        "operation": (withdrawal(payer), lambda: claim_operation(clock=utc_now)),
+    }
+
+
+kinds = pytest.mark.parametrize("kind", ["order", "operation"])
+
+
+@kinds
+def test_what_is_leased_is_not_due(waiting: dict[str, tuple[Any, Claim]], kind: str):
+    row, claim = waiting[kind]
+    lease = claim()
+    assert lease is not None
+    assert lease.row == row
+    assert claim() is None
+
+
+@kinds
+def test_a_lease_that_has_run_out_is_taken_over_and_its_holder_stops(waiting: dict[str, tuple[Any, Claim]], kind: str):
+    row, claim = waiting[kind]
+    first, clock = claim(), JumpingClock()
+    assert first is not None
+    clock.jump_to(first.until)
+    second = claim_order(clock=clock) if kind == "order" else claim_operation(clock=clock)
+    assert second is not None
+    first.clock = clock
+    with pytest.raises(LeaseLostError):
+        first.hold(1)
+    first.release(next_at=utc_now())
+    row.refresh_from_db()
+    assert row.leased_until == second.until
+
+
+@kinds
+def test_a_lease_is_renewed_when_it_would_not_outlast_the_call(waiting: dict[str, tuple[Any, Claim]], kind: str):
+    row, claim = waiting[kind]
+    lease = claim()
+    assert lease is not None
+    before = lease.until
+    lease.hold(0)
+    assert lease.until == before
+    lease.hold(60)
+    row.refresh_from_db()
+    assert row.leased_until == lease.until > before
+
+
+@kinds
+def test_while_one_claims_another_goes_away_with_nothing_and_does_not_wait(
+    waiting: dict[str, tuple[Any, Claim]], kind: str
+):
+    row, claim = waiting[kind]
+    claimed: list[Lease | None] = []
+
+    def come_by() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '3s'")
+        try:
+            claimed.append(claim())
+        finally:
+            connection.close()
+
+    with transaction.atomic():
+        type(row).objects.select_for_update().get(pk=row.pk)
+        another = threading.Thread(target=come_by)
+        another.start()
+        another.join(timeout=20)
+    assert claimed == [None]
+
+
+def test_what_is_not_due_yet_is_not_claimed(demo_group: AccountGroup, payer: TradingAccount):
+    placed(demo_group)
+    withdrawal(payer)
+    later = utc_now() + timedelta(seconds=30)
+    AccountOrder.objects.update(next_at=later)
+    BrokerOperation.objects.update(next_at=later)
+    assert (claim_order(clock=utc_now), claim_operation(clock=utc_now)) == (None, None)
