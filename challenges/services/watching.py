@@ -29,7 +29,8 @@ logger = logging.getLogger(__name__)
 
 MONITOR = system("monitor")
 WORKERS = 8
-# Longer than reading a unit twice (two deadlines of ten seconds each time) and the writing take. A monitor that dies with a unit in hand delays it by this much.
+# Longer than reading a unit twice (two deadlines of ten seconds each time) and the writing take. A monitor that dies
+# with a unit in hand delays it by this much.
 LEASE = timedelta(seconds=60)
 REASONS_SHOWN = 50
 
