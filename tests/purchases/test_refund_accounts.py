@@ -2,10 +2,18 @@
 
 from datetime import timedelta
 
-from brokers.models import BrokerOperation, TradingAccount
-from brokers.services import cancel_order, conclude_operation, request_enable, resume_order, run_operation
+from brokers.models import AccountOrder, BrokerOperation, TradingAccount
+from brokers.services import (
+    cancel_order,
+    conclude_operation,
+    request_enable,
+    resume_order,
+    run_due_operations,
+    run_operation,
+)
 from propdesk.lib.times import utc_now
 from purchases.services import advance_purchase
+from purchases.services.paying_back import _intend
 from tests.brokers.driving import fault
 from tests.purchases.refunds import (
     FAILED,
@@ -72,6 +80,57 @@ def test_an_account_that_was_enabled_since_is_taken_out_again(shop: Shop, simula
     assert bought_at_broker(simulator, purchase) == [(False, 0)]
     again = BrokerOperation.objects.filter(subject__startswith=f"purchase:{purchase.pk}:before-refund:")
     assert [(each.kind, each.status) for each in again.order_by("id")] == [("disable", 2), ("close_all", 2)]
+
+
+def test_an_account_that_was_taken_out_long_ago_is_taken_out_and_read_once_more(
+    shop: Shop, simulator: Simulator
+) -> None:
+    purchase = failed_long_ago(shop, simulator)
+    behind_our_back = {"unit": simulator.demo_unit, "accountNumbers": [purchase.account_login], "enable": True}
+    simulator.post("accounts/enable", behind_our_back)
+
+    refund(purchase)
+    advance_until(purchase, has_status(REFUNDED), clock=Later(), most=200)
+
+    assert bought_at_broker(simulator, purchase) == [(False, 0)]
+
+
+def test_what_was_opened_after_the_closing_is_closed_too(shop: Shop, simulator: Simulator) -> None:
+    purchase = refund(created(shop, simulator))
+    run_due_operations(clock=utc_now)
+    ends = BrokerOperation.objects.filter(subject=f"purchase:{purchase.pk}:end", status=Status.DONE)
+    disabled = ends.get(kind=Kind.DISABLE).started_at
+    assert disabled is not None
+    assert ends.filter(kind=Kind.CLOSE_ALL).update(started_at=disabled - timedelta(seconds=1)) == 1
+    simulator.set(purchase.account_login, equity=99_000)
+    assert bought_at_broker(simulator, purchase) == [(False, 1)]
+
+    advance_until(purchase, has_status(REFUNDED), clock=Later(), most=200)
+
+    assert bought_at_broker(simulator, purchase) == [(False, 0)]
+
+
+def test_an_account_that_comes_back_at_the_last_moment_stops_the_money(shop: Shop, simulator: Simulator) -> None:
+    purchase = refund(created(shop, simulator))
+    run_due_operations(clock=utc_now)
+    TradingAccount.objects.filter(login=purchase.account_login).update(is_enabled=True)
+
+    obstacle = _intend(purchase, now=utc_now())
+
+    assert obstacle is not None
+    assert obstacle.what == "its account is in trading again"
+    purchase.refresh_from_db()
+    assert purchase.refund is None
+    assert not BrokerOperation.objects.filter(subject__startswith=f"purchase:{purchase.pk}:refund").exists()
+
+
+def test_an_order_under_way_is_cancelled_rather_than_finished(shop: Shop, simulator: Simulator) -> None:
+    purchase = refund(opening(shop, simulator))
+    advance_until(purchase, has_status(REFUNDED), clock=Later(), most=200)
+
+    order = AccountOrder.objects.get(reference=f"purchase:{purchase.pk}")
+    assert (order.status, order.account) == (AccountOrder.Status.CANCELLED, None)
+    assert order.cancel_reason == f"purchase {purchase.pk} is refunded"
 
 
 def test_an_enabling_that_may_land_late_is_waited_for(shop: Shop, simulator: Simulator) -> None:
