@@ -230,12 +230,12 @@ def _in_turn(
     """As many as may be looked at one by one, while there is time.
 
     Those that no difference tells about yet come before the others, of these those that are `first`, and among equals
-    the dice decide: nobody waits for ever behind one that can never be examined.
+    the dice decide: nobody waits for ever behind one that can never be examined. Left over are those not told of yet.
     """
     told = set(_present(comparison).values_list("login", flat=True)) if suspects else set()
     order = sorted(suspects, key=lambda each: (each.login in told, not first(each), random.random()))  # noqa: S311
     for number, suspect in enumerate(order):
         if number == MOST_SUSPECTS or comparison.is_time_up():
-            comparison.left_over += len(order) - number
+            comparison.left_over += sum(each.login not in told for each in order[number:])
             return
         yield suspect
