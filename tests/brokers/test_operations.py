@@ -118,6 +118,18 @@ def test_an_unexplained_transfer_beside_a_withdrawal_in_doubt_goes_to_review(
     assert simulator.account(payer.login)["balance"] == 9506.0
 
 
+def test_one_transfer_of_another_amount_is_not_taken_for_ours(simulator: Simulator, payer: TradingAccount):
+    simulator.faults(fault("withdraw", "error_before"))
+    operation = withdrawal(payer)
+    run_operation(operation_id=operation.pk, clock=utc_now)
+    body = {"accountNumber": payer.login, "unit": payer.group.unit, "amount": 5.0, "comment": "by hand"}
+    simulator.post("accounts/withdraw", body)
+    operation = run(operation)
+    assert operation.status == Status.NEEDS_REVIEW
+    assert operation.review_reason == "1 new transfers moved -5.00, where -499.00 or nothing was expected."
+    assert simulator.account(payer.login)["balance"] == 9995.0
+
+
 def in_review(simulator: Simulator, payer: TradingAccount) -> BrokerOperation:
     simulator.faults(fault("withdraw", "drop_after"))
     operation = withdrawal(payer)

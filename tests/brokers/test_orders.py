@@ -227,6 +227,9 @@ def test_an_account_that_holds_anything_but_its_deposit_is_not_enabled(simulator
     order = drive(order, clock)
     assert order.status == Status.NEEDS_REVIEW
     assert order.review_reason == "The account holds -100,000.00 beside its deposit of 100,000.00."
+    assert not order.operations.filter(kind="enable").exists()
+    (at_broker,) = accounts_at_broker(simulator, order)
+    assert at_broker["enabled"] is False
 
 
 def test_staff_resume_an_order_in_review(simulator: Simulator, demo_group: AccountGroup):
