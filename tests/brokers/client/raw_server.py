@@ -53,14 +53,15 @@ def _serve(listener: socket.socket, answers: Iterable[Iterable[bytes]], server: 
             return
         with peer:
             try:
-                server.requests.append(_read_request(peer))
+                server.requests.append(read_request(peer))
                 for piece in answer:
                     peer.sendall(piece)
             except OSError:
                 continue
 
 
-def _read_request(peer: socket.socket) -> bytes:
+def read_request(peer: socket.socket) -> bytes:
+    """All of it: who closes on what is unread cuts off its own answer, too."""
     data = b""
     while b"\r\n\r\n" not in data:
         data += peer.recv(65536)

@@ -17,7 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from brokers.client import transport
 from brokers.client.errors import NotSentError, OutcomeUnknownError
-from tests.brokers.client.raw_server import http
+from tests.brokers.client.raw_server import http, read_request
 from tests.brokers.client.test_transport import DONE, deposit
 
 Answer = Callable[[ssl.SSLSocket], None]
@@ -58,7 +58,7 @@ def tls_server(certificate: Path, answer: Answer) -> Iterator[str]:
         try:
             plain, _ = listener.accept()
             with plain, context.wrap_socket(plain, server_side=True) as peer:
-                peer.recv(65536)
+                read_request(peer)
                 answer(peer)
         except OSError:
             return
