@@ -5,18 +5,17 @@ from decimal import Decimal
 from typing import Any
 
 from brokers.client.base import AccountDetails, NewAccount
-from brokers.client.errors import NoDataError, OutcomeUnknownError
+from brokers.client.errors import OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
 from brokers.services.transfers import read_transfers, read_transfers_twice, summary
+from brokers.services.whole_lists import require_whole
 from propdesk.lib.money import as_text
 
 Kind = BrokerOperation.Kind
-# A list of a unit's accounts that holds fewer of those we know is no data (a cut or an empty list).
-SOUND_SHARE = Decimal("0.95")
 
 
 class Creation(Procedure):
@@ -251,14 +250,11 @@ def sound_accounts(work: Work, *, unit: int, not_before: datetime) -> Snapshot:
 
 def _read_soundly(work: Work, *, unit: int) -> dict[int, AccountDetails]:
     # Asked for before the reading, which cannot show what was opened after it.
-    known = set(
-        TradingAccount.objects.filter(connection=work.connection, group__unit=unit).values_list("login", flat=True)
-    )
-    accounts = work.broker().accounts_details(unit=unit)
-    if len(known & accounts.keys()) < SOUND_SHARE * len(known):
-        raise NoDataError(
-            f"The broker lists {len(accounts)} accounts and misses too many of the {len(known)} that we know."
-        )
+    opened = TradingAccount.objects.filter(connection=work.connection, group__unit=unit)
+    known = set(opened.values_list("login", flat=True))
+    broker = work.broker()
+    accounts = broker.accounts_details(unit=unit)
+    require_whole(accounts, known=known, broker=broker)
     return accounts
 
 

@@ -23,6 +23,7 @@ from brokers.services import (
     orders,
     procedures,
     run_operation,
+    whole_lists,
 )
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import JumpingClock, drive, drive_in_real_time, fault, placed, run, withdrawal
@@ -303,7 +304,7 @@ def test_the_share_of_known_accounts_keeps_a_cut_list_from_counting_as_absence(
     simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch, is_on: bool
 ):
     if not is_on:
-        monkeypatch.setattr(procedures, "SOUND_SHARE", 0)
+        monkeypatch.setattr(whole_lists, "SOUND_SHARE", 0)
     known = drive(placed(demo_group, "purchase:0"))
     assert known.status == Status.READY
     simulator.faults(fault("create", "drop_after"))

@@ -9,6 +9,7 @@ from celery import current_app
 from django.db import connection, transaction
 
 import brokers.tasks  # noqa: F401  (registers the tasks)
+from brokers.client.thinkmarkets import ThinkMarkets
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import advance_order, resume_order, run_due_operations
 from propdesk.lib.times import utc_now
@@ -130,9 +131,13 @@ def test_absence_is_concluded_only_from_a_reading_begun_after_the_settle_time(
     assert creation.status == Operation.Status.CANCELLED
 
 
-def test_a_list_that_misses_known_accounts_is_never_read_as_absent(simulator: Simulator, demo_group: AccountGroup):
-    for number in range(3):
-        TradingAccount.objects.create(connection=demo_group.connection, group=demo_group, login=900_000 + number)
+def test_a_list_that_misses_known_accounts_is_never_read_as_absent(
+    simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch
+):
+    for _ in range(3):
+        login = simulator.open_account(unit=demo_group.unit)
+        TradingAccount.objects.create(connection=demo_group.connection, group=demo_group, login=login)
+    monkeypatch.setattr(ThinkMarkets, "accounts_details", lambda self, *, unit: {})
     simulator.faults(fault("create", "error_before"))
     order = drive(placed(demo_group))
 

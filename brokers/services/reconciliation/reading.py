@@ -6,7 +6,7 @@ and for money that the lists do not explain. The others have their turn in the c
 """
 
 import random
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
@@ -19,9 +19,9 @@ from brokers.client.errors import BrokerError, NoDataError, RefusedError
 from brokers.models import BalanceCheck, BrokerConnection, BrokerOperation, Difference, TradingAccount
 from brokers.models.reconciliation import DifferenceQuerySet
 from brokers.services.leases import Clock
-from brokers.services.procedures import SOUND_SHARE
 from brokers.services.reconciliation import findings, money
 from brokers.services.reconciliation.findings import Books, Finding, Judged
+from brokers.services.whole_lists import require_whole
 
 # How many accounts a comparison looks at one by one, and how many more whose money gives no suspicion, in rotation.
 MOST_SUSPECTS, ROUTINE = 100, 5
@@ -52,7 +52,9 @@ class Comparison:
     def listed_again(self) -> dict[int, AccountDetails]:
         """The accounts as a second list shows them, read when it is first asked for. Raises `BrokerError`."""
         if self.again is None:
-            self.again = _sound_list(self.broker, self.unit, self.books)
+            listed = self.broker.accounts_details(unit=self.unit)
+            require_whole(listed, known=self.books.quiet, broker=self.broker)
+            self.again = listed
         return self.again
 
     def is_time_up(self) -> bool:
@@ -67,23 +69,8 @@ def read_unit(
     listed = broker.accounts_details(unit=unit)
     # What was changed shortly before the reading may not show in it yet.
     books = findings.read_books(connection, unit, since=begun - timedelta(seconds=connection.settle_seconds))
-    _check_whole(listed, books)
+    require_whole(listed, known=books.quiet, broker=broker)
     return Comparison(connection, unit, broker, clock, begun, begun + patience, listed, books)
-
-
-def _sound_list(broker: Broker, unit: int, books: Books) -> dict[int, AccountDetails]:
-    listed = broker.accounts_details(unit=unit)
-    _check_whole(listed, books)
-    return listed
-
-
-def _check_whole(listed: Mapping[int, AccountDetails], books: Books) -> None:
-    """A list that has lost many rows tells nothing about any account."""
-    known = books.quiet.keys()
-    if len(known & listed.keys()) < SOUND_SHARE * len(known):
-        raise NoDataError(
-            f"The broker lists {len(listed)} accounts and misses too many of the {len(known)} that we know."
-        )
 
 
 def judge(comparison: Comparison) -> Judged:

@@ -1,0 +1,34 @@
+"""The list of a unit's accounts, believed only when it is whole: one that was cut tells nothing about any account."""
+
+from collections.abc import Collection, Mapping
+from decimal import Decimal
+
+from brokers.client.base import AccountDetails, Broker
+from brokers.client.errors import NoDataError, RefusedError
+
+# A list that holds fewer of those we know is no data (a cut or an empty list) ...
+SOUND_SHARE = Decimal("0.95")
+# ... unless these few are all that it misses, and the broker, asked for each by its number, knows none of them.
+FEW = 5
+
+
+def require_whole(accounts: Mapping[int, AccountDetails], *, known: Collection[int], broker: Broker) -> None:
+    """Raise `NoDataError` when too many of the `known` are missing from what the broker lists.
+
+    In a unit of a few accounts one that was deleted at the broker is already too many: it is asked for by its number,
+    so that its end does not leave the unit unreadable for good. Raises `BrokerError` when that cannot be read.
+    """
+    absent = set(known) - accounts.keys()
+    is_sound = len(known) - len(absent) >= SOUND_SHARE * len(known)
+    if not is_sound and (len(absent) > FEW or any(_exists(broker, login) for login in absent)):
+        raise NoDataError(
+            f"The broker lists {len(accounts)} accounts and misses too many of the {len(known)} that we know."
+        )
+
+
+def _exists(broker: Broker, login: int) -> bool:
+    try:
+        broker.account_details(login=login)
+    except RefusedError:
+        return False
+    return True
