@@ -17,14 +17,15 @@ class StaleProgramError(ConflictError):
 
 
 class OperationsInFlightError(ConflictError):
-    """Calls that change money or accounts are unfinished or in doubt; nothing was deleted."""
+    """Calls that change money or accounts are unfinished or in doubt, or took what is owed; nothing was deleted."""
 
     code = "OPERATIONS_IN_FLIGHT"
 
     def __init__(self, operation_ids: Sequence[int]) -> None:
         self.operation_ids = list(operation_ids)
         listed = ", ".join(map(str, self.operation_ids))
-        super().__init__(f"Broker operations are unfinished or in doubt: {listed}. Nothing was deleted.")
+        owed = "A payment that is done counts while its price is owed."
+        super().__init__(f"Broker operations are unfinished or in doubt: {listed}. {owed} Nothing was deleted.")
 
     def details(self) -> dict[str, Any]:
         return {"operations": self.operation_ids}

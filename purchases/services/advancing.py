@@ -18,7 +18,10 @@ from propdesk.lib.transitions import IllegalTransitionError, transition
 from purchases.models import Purchase
 from purchases.services.outcomes import fail
 from purchases.services.paying_back import pay_back
-from purchases.services.waiting import MACHINE, Clock, wait
+from purchases.services.waiting import MACHINE, Clock, is_slow, wait
+
+# The states of a money operation that let no other one of its account begin.
+_AHEAD = (BrokerOperation.Status.CALLING, BrokerOperation.Status.IN_DOUBT, BrokerOperation.Status.NEEDS_REVIEW)
 
 
 def advance_purchase(*, purchase_id: int, clock: Clock) -> Purchase:
@@ -82,7 +85,21 @@ def _settle_payment(purchase: Purchase, clock: Clock) -> bool:
         case BrokerOperation.Status.NEEDS_REVIEW:
             return wait(purchase, review_reason=f"Payment in doubt: {payment.review_reason}", now=clock())
         case _:
-            return wait(purchase, review_reason="", now=clock())
+            is_shown = is_slow(since=purchase.updated_at, now=(now := clock()))
+            return wait(purchase, review_reason=_why_unpaid(payment) if is_shown else "", now=now)
+
+
+def _why_unpaid(payment: BrokerOperation) -> str:
+    """What keeps a payment that nothing has gone wrong with, in words for staff."""
+    waits = f"Payment waits: operation {payment.pk}"
+    if not payment.connection.is_enabled:
+        return f"{waits} cannot be called, the connection {payment.connection} is switched off."
+    # One money operation of an account at a time.
+    ahead = BrokerOperation.objects.filter(account=payment.account, kind__in=BrokerOperation.MONEY, status__in=_AHEAD)
+    other = ahead.exclude(pk=payment.pk).first()
+    if payment.status == BrokerOperation.Status.INTENDED and other is not None:
+        return f"{waits} comes after operation {other.pk} ({other}) of the same account, {other.get_status_display()}."
+    return f"{waits} is not done yet ({payment.get_status_display()}). {payment.error_message}".rstrip()
 
 
 def _open_account(purchase: Purchase, clock: Clock) -> bool:
@@ -119,7 +136,9 @@ def _open_account(purchase: Purchase, clock: Clock) -> bool:
         case AccountOrder.Status.NEEDS_REVIEW:
             return wait(purchase, review_reason=f"Account order waits: {order.review_reason}", now=clock())
         case _:
-            return wait(purchase, review_reason="", now=clock())
+            is_shown = is_slow(since=purchase.updated_at, now=(now := clock()))
+            waits = f"Account order waits: order {order.pk} is not ready yet ({order.get_status_display()})."
+            return wait(purchase, review_reason=waits if is_shown else "", now=now)
 
 
 def _place_order(purchase: Purchase, group: AccountGroup, *, deposit: Decimal, now: datetime) -> AccountOrder:

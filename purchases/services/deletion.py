@@ -11,10 +11,12 @@ from purchases.models import Purchase
 from purchases.services.outcomes import disable_its_account
 
 _MOVED_NOTHING = (BrokerOperation.Status.REFUSED, BrokerOperation.Status.CANCELLED)
+# Where a price that was taken has come to neither a ready account nor a refund.
+_UNSETTLED = (Purchase.Status.PENDING, Purchase.Status.PAID, Purchase.Status.FAILED)
 
 
 def operations_in_flight(program: Program) -> list[int]:
-    """Operations that forbid deleting the program: money or an account is on its way, and would belong to nothing.
+    """Operations that forbid deleting the program: money or an account is on its way, or money is owed.
 
     Locks the program's purchases. One that a worker holds right now counts as on its way: waiting for it could mean
     waiting for each other, since opening its challenge needs the program.
@@ -47,12 +49,14 @@ def count_purchases(program: Program) -> dict[str, int]:
 
 
 def _in_flight(purchase: Purchase) -> list[int]:
-    """Unfinished operations of the purchase; while price, account or refund is on its way, at least one of theirs."""
+    """Unfinished operations of the purchase; while price, account or refund is on its way, at least one of theirs.
+
+    A price that was taken for a purchase that failed is owed until it is back: the purchase is what tells staff so.
+    """
     linked = BrokerOperation.objects.unfinished().filter(order_id=purchase.account_order_id, order__isnull=False)
-    found = list(linked.values_list("pk", flat=True))
-    in_transit = purchase.status in {Purchase.Status.PENDING, Purchase.Status.PAID} or purchase.is_being_refunded
-    if in_transit and purchase.refund_id is not None:
+    found, payment = list(linked.values_list("pk", flat=True)), purchase.payment
+    if purchase.is_being_refunded and purchase.refund_id is not None:
         found.append(purchase.refund_id)
-    elif in_transit and purchase.payment is not None and purchase.payment.status not in _MOVED_NOTHING:
-        found.append(purchase.payment.pk)
+    elif purchase.status in _UNSETTLED and payment is not None and payment.status not in _MOVED_NOTHING:
+        found.append(payment.pk)
     return found

@@ -16,11 +16,9 @@ from brokers.services import advance_order, request_disable_and_flatten, request
 from propdesk.lib.transitions import transition
 from purchases.models import Purchase
 from purchases.services.refunding import refund_refused
-from purchases.services.waiting import MACHINE, Clock, wait
+from purchases.services.waiting import MACHINE, Clock, is_slow, wait
 
 REFUNDED_COMMENT = "PROP_CHALLENGE_PURCHASE_REFUNDED"
-# Whatever takes longer is shown to staff, although nothing has said that it went wrong.
-SLOW = timedelta(minutes=30)
 
 Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 
@@ -173,6 +171,6 @@ def _standing(operation: BrokerOperation) -> Obstacle:
 
 
 def _wait_for(purchase: Purchase, obstacle: Obstacle, *, now: datetime) -> bool:
-    is_slow = purchase.refund_asked_at is not None and now - purchase.refund_asked_at > SLOW
-    shown = f"Refund waits: {obstacle.what}" if obstacle.is_for_staff or is_slow else ""
+    is_shown = obstacle.is_for_staff or is_slow(since=purchase.refund_asked_at, now=now)
+    shown = f"Refund waits: {obstacle.what}" if is_shown else ""
     return wait(purchase, review_reason=shown, now=now)

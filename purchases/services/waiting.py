@@ -13,6 +13,8 @@ MACHINE = system("purchases")
 # A purchase is looked at again after a tenth of the time it has waited: quick at first, cheap when it takes long.
 SHORTEST_WAIT = timedelta(seconds=1)
 LONGEST_WAIT = timedelta(seconds=60)
+# Whatever takes longer is shown to staff, although nothing has said that it went wrong.
+SLOW = timedelta(minutes=30)
 
 
 def wait(purchase: Purchase, *, review_reason: str, now: datetime) -> bool:
@@ -27,3 +29,8 @@ def wait(purchase: Purchase, *, review_reason: str, now: datetime) -> bool:
     )
     same.update(next_at=purchase.next_at, review_reason=review_reason)
     return False
+
+
+def is_slow(*, since: datetime | None, now: datetime) -> bool:
+    """Whether what has been waited for since then is to be shown to staff."""
+    return since is not None and now - since > SLOW

@@ -4,14 +4,14 @@ from datetime import datetime
 import pytest
 from django.db import connection, transaction
 
-from brokers.models import AccountOrder, BrokerOperation
+from brokers.models import AccountOrder, BrokerOperation, TradingAccount
 from programs.models import Program
 from programs.services import OperationsInFlightError, delete_program
 from propdesk.lib.times import utc_now
 from purchases.models import Purchase
 from purchases.services import advance_purchase
 from tests.brokers.driving import fault
-from tests.purchases.refunds import REFUNDED, failed, has_status, refund
+from tests.purchases.refunds import REFUNDED, failed, has_status, refund, under_review
 from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
 from tests.simulator import Simulator
 
@@ -110,6 +110,32 @@ def test_a_program_is_not_deleted_while_a_price_is_on_its_way_back(shop: Shop, s
     delete(shop)
     assert not Purchase.objects.exists()
     assert BrokerOperation.objects.filter(subject=f"purchase:{purchase.pk}:refund").exists()
+
+
+def test_a_program_is_not_deleted_while_it_owes_a_price(shop: Shop, simulator: Simulator) -> None:
+    purchase = failed(shop, simulator)
+    assert purchase.review_reason.startswith("Refund needed: ")
+    with pytest.raises(OperationsInFlightError) as owed:
+        delete(shop)
+    assert owed.value.operation_ids == [purchase.payment_id]
+    assert Purchase.objects.get() == purchase
+
+    advance_until(refund(purchase), has_status(REFUNDED), clock=Later())
+    delete(shop)
+    assert not Purchase.objects.exists()
+
+
+def test_a_program_is_not_deleted_after_the_broker_has_refused_the_refund(shop: Shop, simulator: Simulator) -> None:
+    purchase = failed(shop, simulator)
+    TradingAccount.objects.filter(pk=shop.payer.account.pk).update(login=1)
+    purchase = advance_until(refund(purchase), under_review, clock=Later())
+    assert purchase.review_reason.startswith("Refund refused ")
+
+    with pytest.raises(OperationsInFlightError) as owed:
+        delete(shop)
+
+    assert owed.value.operation_ids == [purchase.payment_id]
+    assert Purchase.objects.get() == purchase
 
 
 def test_advancing_a_deleted_purchase_says_so(shop: Shop, now: datetime) -> None:
