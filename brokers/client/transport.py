@@ -2,7 +2,7 @@
 
 One call is one request: no redirects, no retries, no proxies from the environment, no cookies. `deadline` bounds the
 whole exchange by the wall clock, against a server that drips its headers or its body as well; only name resolution is
-left to the system's resolver. The reply is capped while it is read.
+left to the system's resolver, and nothing is sent after one that took too long. The reply is capped while it is read.
 """
 
 import http.client
@@ -91,13 +91,24 @@ class _NoTlsError(NewConnectionError):
     """The handshake failed. The request follows it, so nothing was sent."""
 
 
+class _TooLateError(NewConnectionError):
+    """The connection took too long to be made. The request would follow it, so nothing was sent."""
+
+
 class _PlainConnection(HTTPConnection):
     response_class = _Response
 
+    def connect(self) -> None:
+        # A lookup, and each address that it gives, may take its own time: sent after that, a call could arrive when it
+        # has long been taken for lost and been made again.
+        begun = time.monotonic()
+        super().connect()
+        if time.monotonic() - begun > (self.timeout or 0):
+            self.close()
+            raise _TooLateError(self, "It took too long.")
 
-class _SecureConnection(HTTPSConnection):
-    response_class = _Response
 
+class _SecureConnection(_PlainConnection, HTTPSConnection):
     def connect(self) -> None:
         try:
             super().connect()

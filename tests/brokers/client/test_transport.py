@@ -2,10 +2,12 @@
 
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import pytest
 from django.db import transaction
@@ -153,6 +155,23 @@ def test_a_refused_connection_was_never_sent():
         pass
     with pytest.raises(NotSentError):
         deposit(server.base_url)
+
+
+def test_nothing_is_sent_over_a_connection_that_took_too_long_to_be_made(monkeypatch: pytest.MonkeyPatch):
+    look_up = socket.getaddrinfo
+
+    def look_up_slowly(*arguments: Any, **options: Any) -> Any:
+        time.sleep(0.4)
+        return look_up(*arguments, **options)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(5)
+        monkeypatch.setattr(socket, "getaddrinfo", look_up_slowly)
+        with pytest.raises(NotSentError, match="cannot be reached"):
+            deposit(f"http://127.0.0.1:{listener.getsockname()[1]}", deadline=0.3)
+        peer, _ = listener.accept()
+        with peer:
+            assert peer.recv(1) == b""
 
 
 def test_a_reply_is_capped_while_it_is_read():
