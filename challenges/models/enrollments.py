@@ -1,7 +1,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Value
+from django.db.models import Exists, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Cast, Concat
 
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
@@ -22,13 +22,15 @@ class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
         return self.filter(status=ChallengeStatus.PENDING)
 
     def awaiting_final_figures(self) -> "EnrollmentQuerySet":
-        """Those that are over and whose account has been read disabled and flat since."""
-        closed = BrokerOperation.objects.filter(
-            subject=Concat(Value("enrollment:"), Cast(OuterRef("pk"), models.CharField()), Value(":close")),
-            kind=BrokerOperation.Kind.CLOSE_ALL,
-            status=BrokerOperation.Status.DONE,
+        """Those that are over and whose account has been read disabled, and flat the last time that it was closed."""
+        kind, done = BrokerOperation.Kind, BrokerOperation.Status.DONE
+        operations = BrokerOperation.objects.filter(
+            subject=Concat(Value("enrollment:"), Cast(OuterRef("pk"), models.CharField()), Value(":close"))
         )
-        return self.filter(Exists(closed), status__in=OVER, final_at=None)
+        disabled = operations.filter(kind=kind.DISABLE, status=done)
+        closings = operations.filter(kind=kind.CLOSE_ALL).order_by("-generation")
+        over = self.filter(Exists(disabled), status__in=OVER, final_at=None)
+        return over.alias(closing=Subquery(closings.values("status")[:1])).filter(closing=done)
 
 
 class EnrollmentEvent(Event):

@@ -46,7 +46,7 @@ def record_final_figures(*, now: datetime, limit: int = 200) -> int:
 @transaction.atomic
 def _record(enrollment_id: int, now: datetime) -> bool:
     enrollment = lock_enrollment(enrollment_id)
-    if enrollment.final_at is not None:
+    if not Enrollment.objects.awaiting_final_figures().filter(pk=enrollment_id).exists():
         return False
     final = _figures_of(enrollment)
     if final.balance is not None and final.equity is not None:
@@ -58,12 +58,10 @@ def _record(enrollment_id: int, now: datetime) -> bool:
 
 
 def _figures_of(enrollment: Enrollment) -> FinalFigures:
-    """What closing the account was verified with."""
-    close_all = BrokerOperation.objects.get(
-        subject=f"enrollment:{enrollment.pk}:close",
-        kind=BrokerOperation.Kind.CLOSE_ALL,
-        status=BrokerOperation.Status.DONE,
-    )
+    """What the last closing of the account was verified with: a late disabling is followed by one more."""
+    close_all = BrokerOperation.objects.filter(
+        subject=f"enrollment:{enrollment.pk}:close", kind=BrokerOperation.Kind.CLOSE_ALL
+    ).latest("generation")
     balance, equity = (close_all.evidence.get(name) for name in ("balance", "equity"))
     return FinalFigures(
         at=close_all.finished_at or close_all.updated_at,

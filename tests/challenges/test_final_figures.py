@@ -1,17 +1,19 @@
 """After the verdict: the account is closed, and what it ended with is written down once."""
 
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 
 from brokers.models import BrokerOperation
-from brokers.services import run_operation
+from brokers.services import resume_operation, run_operation
 from challenges.models import Breach, ChallengeStatus, Enrollment, EnrollmentState, MetricSnapshot
 from challenges.services import final_figures
 from challenges.services.final_figures import record_final_figures
 from challenges.services.recording import keep_last
 from propdesk.lib.times import utc_now
-from tests.challenges.firm import Firm
+from tests.brokers.driving import JumpingClock, run
+from tests.challenges.firm import TESTER, Firm
 
 
 def close_account(enrollment: Enrollment) -> None:
@@ -116,6 +118,40 @@ def test_a_close_that_staff_concluded_unread_leaves_the_verdicts_figures(firm: F
     enrollment.refresh_from_db()
     assert (enrollment.final_equity, enrollment.final_at is None) == (Decimal(94000), False)
     assert len(series(enrollment)) == 1
+
+
+def test_what_was_closed_before_a_late_disabling_is_not_the_end(firm: Firm) -> None:
+    """The trader goes on while the disabling waits for staff: what counts is the closing that comes after it."""
+    enrollment = firm.enrollment()
+    assert enrollment.account is not None
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+    subject = f"enrollment:{enrollment.pk}:close"
+    disable = BrokerOperation.objects.get(kind=BrokerOperation.Kind.DISABLE, subject=subject)
+    close_all = disable.followers.get()
+    firm.simulator.faults({"endpoint": "enable", "fault": "error_before"})
+    clock = JumpingClock()
+    assert run(disable, clock).status == BrokerOperation.Status.NEEDS_REVIEW
+    assert run(close_all, clock).status == BrokerOperation.Status.DONE
+    assert record_final_figures(now=clock()) == 0
+    firm.trade(enrollment, balance=94000, equity=91000)
+    firm.simulator.faults()
+    resume_operation(operation_id=disable.pk, reason="The broker is well again.", by=TESTER, now=clock())
+    assert record_final_figures(now=clock()) == 0
+    # One at a time: the disabling alone is not enough either.
+    again = disable.followers.get(generation=2)
+    BrokerOperation.objects.filter(pk=again.pk).update(leased_until=clock() + timedelta(hours=1))
+    assert run(disable, clock).status == BrokerOperation.Status.DONE
+    assert record_final_figures(now=clock()) == 0
+    BrokerOperation.objects.filter(pk=again.pk).update(leased_until=None)
+    again = run(again, clock)
+    assert again.status == BrokerOperation.Status.DONE
+
+    assert record_final_figures(now=clock()) == 1
+
+    enrollment.refresh_from_db()
+    assert (enrollment.final_balance, enrollment.final_equity) == (Decimal(91000), Decimal(91000))
+    assert enrollment.final_at == again.finished_at
 
 
 def test_one_that_cannot_be_recorded_does_not_stop_the_others(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
