@@ -123,8 +123,7 @@ AND NOT EXISTS (
 UNION ALL
 SELECT 'I7', purchase.id, 'the purchase is refunded, and account ' || account.login || ' is enabled'
 FROM purchases_purchase AS purchase
-JOIN brokers_accountorder AS ordered ON ordered.id = purchase.account_order_id
-JOIN brokers_tradingaccount AS account ON account.id = ordered.account_id
+JOIN opened AS account ON account.order_id = purchase.account_order_id
 WHERE purchase.status = 5 AND account.is_enabled
 
 UNION ALL

@@ -14,7 +14,9 @@ from challenges.services.opening import open_due_challenges
 from propdesk.lib.processes.models import InvariantViolation
 from propdesk.lib.times import utc_now
 from purchases.models import Purchase
+from tests.purchases.refunds import REFUNDED, has_status, opening, refund
 from tests.purchases.rooms import Later, Shop, advance_until
+from tests.simulator import Simulator
 
 NOW = timedelta(0)
 
@@ -93,6 +95,20 @@ def test_money_at_the_broker_that_our_books_do_not_know_is_found_once_it_is_sure
 def test_a_refunded_purchase_with_an_enabled_account_is_found(purchase: Purchase):
     call_it_refunded()
     assert broken() == [("I10", purchase.pk), ("I7", purchase.pk)]
+
+
+def test_a_purchase_refunded_while_its_account_was_opened_with_that_account_enabled_is_found(
+    shop: Shop, simulator: Simulator
+):
+    """Its order is cancelled then and has adopted no account: the account is known by what created it."""
+    refunded = refund(opening(shop, simulator))
+    purchase = advance_until(refunded, has_status(REFUNDED), clock=Later(), most=200)
+    assert AccountOrder.objects.get().account is None
+    assert broken() == []
+
+    TradingAccount.objects.exclude(marker="").update(is_enabled=True)
+
+    assert broken() == [("I7", purchase.pk)]
 
 
 def test_a_key_in_clear_and_a_password_in_evidence_are_found(purchase: Purchase):
