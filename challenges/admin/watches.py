@@ -68,8 +68,9 @@ class UnitWatchAdmin(ViewOnlyAdmin[UnitWatch]):
         Button(
             name="confirm",
             text="Confirm the figures",
-            explanation="Enforcement was halted because many accounts broke a rule at one reading. Look at the figures "
-            "at the broker first. Once confirmed, the accounts that still break a rule fail at the next reading.",
+            explanation="Enforcement was halted because one reading would take many accounts out of trading. Look at "
+            "the figures at the broker first. Once confirmed, what the next reading shows is enforced: accounts that "
+            "break a rule fail or are paused, and those that reach their target pass.",
             run=_confirm,
             offered=lambda watch: watch.halted_at is not None,
             variant="danger",

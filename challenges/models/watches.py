@@ -35,11 +35,11 @@ class UnitWatch(models.Model):
         help_text="Accounts not judged at the last answer, and why (the first 50).",
     )
     halted_at = models.DateTimeField(
-        null=True, help_text="Enforcement is halted: too many accounts broke a rule at one reading."
+        null=True, help_text="Enforcement is halted: one reading would take too many accounts out of trading."
     )
     halt_reason = models.TextField(blank=True)
     confirmed_until = models.DateTimeField(
-        null=True, help_text="Staff confirmed the figures: until then many breaches at once are enforced."
+        null=True, help_text="Staff confirmed the figures: until then many verdicts at once are enforced."
     )
     confirmed_by = models.CharField(max_length=150, blank=True)
 

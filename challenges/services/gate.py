@@ -1,7 +1,7 @@
 """The gate in front of the rules (mechanism M13): what a broker says is judged only when it can be believed.
 
 Missing, malformed or contradictory figures are no data: they never breach and never pass anyone. Zeros and implausible
-jumps are believed only when a second reading says the same. Many breaches at once wait for staff.
+jumps are believed only when a second reading says the same. Many verdicts at once wait for staff.
 """
 
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from brokers.client.base import AccountStats
 
 # A change of more than this share of the last figure, within one polling interval, wants a second reading.
 JUMP_PCT = Decimal(30)
-# More breaches at one reading of a unit than these look like a broker's error, not like traders' losses.
-MASS_BREACH_PCT = Decimal(5)
-MASS_BREACH_ACCOUNTS = 20
+# More accounts of a unit that fail, pass or are paused at one reading look like a broker's error, not like trading.
+MASS_PCT = Decimal(5)
+MASS_ACCOUNTS = 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +55,6 @@ def confirms(second: Reading, *, first: Reading, balance: Decimal, equity: Decim
     )
 
 
-def is_mass_breach(*, breaching: int, watched: int) -> bool:
-    """Whether so many accounts of a unit fail at one reading that staff must confirm the figures first."""
-    return breaching >= MASS_BREACH_ACCOUNTS and breaching * 100 > MASS_BREACH_PCT * watched
+def are_too_many(*, taken_out: int, watched: int) -> bool:
+    """Whether one reading takes so many accounts of a unit out of trading that staff must confirm the figures first."""
+    return taken_out >= MASS_ACCOUNTS and taken_out * 100 > MASS_PCT * watched

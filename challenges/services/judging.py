@@ -58,6 +58,16 @@ class Judged:
         )
 
     @property
+    def takes_out(self) -> bool:
+        """Whether it takes the account out of trading: the enrollment fails, passes, or is paused for the day.
+
+        A pause that is lifted does not; lifts come all at once, as the day begins.
+        """
+        before, after = self.before, self.judgement.state
+        is_paused_anew = after.paused_on is not None and after.paused_on != before.paused_on
+        return after.verdict != before.verdict or is_paused_anew
+
+    @property
     def failing_rule(self) -> str:
         """The first rule whose breach fails the enrollment; "" when none does."""
         return next((finding.rule for finding in self.judgement.findings if finding.action == "fail"), "")

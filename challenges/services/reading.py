@@ -12,7 +12,8 @@ from challenges.services.gate import Reading, confirms, doubt
 
 logger = logging.getLogger(__name__)
 
-# A second reading that comes later than this says nothing about the first one.
+# A second reading that comes this long after the first answer says nothing about it. The list of a whole unit is asked
+# for at once, and may then take as long as a call for it may.
 CONFIRM_WITHIN = timedelta(seconds=10)
 # Up to this many doubtful accounts are read again one by one, more of them by one more answer for the whole unit.
 SINGLE_READINGS = 5
@@ -66,7 +67,7 @@ def _confirm(
     broker: Broker, unit: int, doubtful: Mapping[Known, tuple[Reading, str]], result: UnitReading, clock: Clock
 ) -> None:
     """Read doubtful accounts again; the second figures count, if they say what the first ones or the last ones said."""
-    second = _second_readings(broker, unit, doubtful, result.read_at + CONFIRM_WITHIN, clock)
+    second = _second_readings(broker, unit, doubtful, result.answered_at + CONFIRM_WITHIN, clock)
     for account, (first, why) in doubtful.items():
         again = second.get(account.login)
         if again and confirms(again[0], first=first, balance=account.balance, equity=account.equity):
@@ -91,7 +92,7 @@ def _second_readings(
             # Of this account alone, perhaps: the others are asked for all the same.
             logger.warning("Unit %s: doubtful figures could not be read again: %s", unit, error)
             continue
-        if clock() <= until:
+        if len(batch) > 1 or clock() <= until:
             found |= {login: (Reading.of(stats[login]), asked_at) for login in batch if login in stats}
     return found
 

@@ -1,9 +1,11 @@
 """The monitor: every few seconds each broker unit with open enrollments is read once, judged and written."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
+from functools import cache
 from typing import TypeAlias, TypedDict
 
 from django.conf import settings
@@ -15,7 +17,8 @@ from brokers.client.errors import BrokerError
 from brokers.models import BrokerConnection
 from brokers.services import broker_for
 from challenges.models import Enrollment, EnrollmentState, UnitWatch
-from challenges.services.gate import is_mass_breach
+from challenges.services.closing import NextPhaseUnavailableError
+from challenges.services.gate import are_too_many
 from challenges.services.judging import Judged, judge_reading
 from challenges.services.reading import Known, UnitReading, read_unit
 from challenges.services.recording import write_observations
@@ -24,6 +27,7 @@ from programs.models import ProgramVersion
 from programs.services import phase_terms
 from programs.terms import RuleTerms
 from propdesk.lib.actors import system
+from propdesk.lib.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +42,12 @@ Clock = Callable[[], datetime]
 
 
 class Whereabouts(TypedDict):
-    """What is loaded with each running state: its account number, and where its terms are."""
+    """What is loaded with each running state: its account number, where its terms are, what staff are told of it."""
 
     login: int
     version: int
     phase_index: int
+    review_reason: str
 
 
 WatchedState: TypeAlias = "WithAnnotations[EnrollmentState, Whereabouts]"
@@ -65,8 +70,8 @@ def watch_due_units(*, clock: Clock) -> int:
 def watch_unit(*, watch_id: int, clock: Clock) -> int:
     """Read one unit, judge its open enrollments and write what came of it; how many were judged. Makes broker calls.
 
-    Nothing happens when another monitor has the unit or has just read it. A unit that cannot be read is noted on its
-    watch and judged not at all: silence never breaches and never passes anyone.
+    Nothing happens when another monitor has the unit or has just read it. A unit that cannot be read or judged is noted
+    on its watch, whatever the cause, and judged not at all: silence never breaches and never passes anyone.
     """
     now = clock()
     claim = UnitWatch.objects.free(now, _tried_before(now)).filter(pk=watch_id)
@@ -77,15 +82,16 @@ def watch_unit(*, watch_id: int, clock: Clock) -> int:
         return _watch(watch, clock)
     except BrokerError as error:
         logger.warning("%s cannot be judged: %s", watch, error)
-        watch.last_error, watch.failing_since = str(error)[:500], watch.failing_since or now
-        watch.save(update_fields=["last_error", "failing_since"])
-        return 0
+        return _note_failure(watch, str(error), now=now)
+    except Exception as error:
+        logger.exception("%s could not be judged; it is tried again.", watch)
+        return _note_failure(watch, redacted(f"{type(error).__name__}: {error}"), now=now)
     finally:
         UnitWatch.objects.filter(pk=watch_id, leased_until=watch.leased_until).update(leased_until=None)
 
 
 def confirm_unit(*, watch_id: int, by: str, now: datetime, lasting: timedelta = timedelta(minutes=10)) -> None:
-    """Staff have checked the figures at the broker: enforcement goes on, and for a while many breaches are believed."""
+    """Staff have checked the figures at the broker: enforcement goes on, and for a while many verdicts are believed."""
     UnitWatch.objects.filter(pk=watch_id).update(
         halted_at=None, halt_reason="", confirmed_until=now + lasting, confirmed_by=by
     )
@@ -101,6 +107,13 @@ def _watch_in_thread(watch_id: int, clock: Clock) -> int:
         return 0
     finally:
         connection.close()
+
+
+def _note_failure(watch: UnitWatch, why: str, *, now: datetime) -> int:
+    """Tell staff since when, and why, the unit cannot be judged; nobody was."""
+    watch.last_error, watch.failing_since = why[:500], watch.failing_since or now
+    watch.save(update_fields=["last_error", "failing_since"])
+    return 0
 
 
 def _make_watches() -> None:
@@ -129,13 +142,14 @@ def _watch(watch: UnitWatch, clock: Clock) -> int:
     reading = read_unit(broker_for(watch.connection), unit=watch.unit, accounts=known, clock=clock)
     judged = _judge_all(rows, reading)
     enforced = _without_held(watch, judged, reading, watched=len(rows), now=reading.read_at)
-    _write(enforced, reading, clock)
+    stuck = _write(enforced, reading, clock)
+    _tell_of_stuck(rows, enforced, stuck, now=clock())
     _report(watch, reading, watched=len(rows), judged=len(enforced))
     return len(enforced)
 
 
 def _open_rows(broker: BrokerConnection, unit: int) -> list[WatchedState]:
-    """The running states of the unit's open enrollments, each with its login and where its terms are."""
+    """The running states of the unit's open enrollments, each with its whereabouts."""
     return list(
         EnrollmentState.objects.filter(
             enrollment__in=Enrollment.objects.watched(),
@@ -145,13 +159,19 @@ def _open_rows(broker: BrokerConnection, unit: int) -> list[WatchedState]:
             login=F("enrollment__account__login"),
             version=F("enrollment__challenge__program_version"),
             phase_index=F("enrollment__phase_index"),
+            review_reason=F("enrollment__review_reason"),
         )
     )
 
 
 def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judged]:
     """Every account that has believable figures, judged. One that cannot be is noted and does not stop the rest."""
-    terms = _terms_of(rows)
+    versions = ProgramVersion.objects.in_bulk({row.version for row in rows})
+
+    @cache
+    def pinned(version: int, phase_index: int) -> RuleTerms:
+        return phase_terms(versions[version], phase_index).rules
+
     keep_every = timedelta(seconds=settings.METRIC_SNAPSHOT_SECONDS)
     judged = []
     for row in rows:
@@ -159,7 +179,7 @@ def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judge
             continue
         figures, at = reading.figures[row.login]
         try:
-            rules = terms[row.version, row.phase_index]
+            rules = pinned(row.version, row.phase_index)
             one = judge_reading(row, rules, figures, login=row.login, at=at, keep_every=keep_every)
         except Exception as error:
             logger.exception("Enrollment %s could not be judged.", row.pk)
@@ -170,23 +190,18 @@ def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judge
     return judged
 
 
-def _terms_of(rows: Sequence[WatchedState]) -> dict[tuple[int, int], RuleTerms]:
-    """The pinned rules by version and phase."""
-    wanted = {(row.version, row.phase_index) for row in rows}
-    versions = ProgramVersion.objects.in_bulk({version for version, _ in wanted})
-    return {(version, phase): phase_terms(versions[version], phase).rules for version, phase in wanted}
-
-
 def _without_held(
     watch: UnitWatch, judged: Sequence[Judged], reading: UnitReading, *, watched: int, now: datetime
 ) -> list[Judged]:
     """What may be written. While enforcement is halted, verdicts are held back and judged again at the next reading."""
-    breaching = sum(bool(one.failing_rule) for one in judged)
+    ends = Counter(one.judgement.status for one in judged if one.takes_out)
     confirmed = watch.confirmed_until is not None and now < watch.confirmed_until
-    if not confirmed and watch.halted_at is None and is_mass_breach(breaching=breaching, watched=watched):
+    if not confirmed and watch.halted_at is None and are_too_many(taken_out=ends.total(), watched=watched):
         watch.halted_at = now
+        named = ", ".join(f"{number} {status}" for status, number in sorted(ends.items()))
         watch.halt_reason = (
-            f"{breaching} of {watched} accounts broke a rule at one reading; staff must confirm the figures."
+            f"One reading would take {ends.total()} of {watched} accounts out of trading ({named}); "
+            "staff must confirm the figures."
         )
         logger.error("%s: enforcement halted: %s", watch, watch.halt_reason)
     if watch.halted_at is None:
@@ -197,8 +212,12 @@ def _without_held(
     return [one for one in judged if not one.is_verdict]
 
 
-def _write(judged: Sequence[Judged], reading: UnitReading, clock: Clock) -> None:
-    """Changed figures of the whole unit in one transaction, then each verdict in one of its own."""
+def _write(judged: Sequence[Judged], reading: UnitReading, clock: Clock) -> dict[int, str]:
+    """Changed figures of the whole unit in one transaction, then each verdict in one of its own.
+
+    Returns the enrollments whose verdict only staff can make possible, and why.
+    """
+    stuck: dict[int, str] = {}
     quiet = [one for one in judged if not one.is_verdict and one.is_worth_writing]
     with transaction.atomic():
         write_observations(quiet)
@@ -210,6 +229,20 @@ def _write(judged: Sequence[Judged], reading: UnitReading, clock: Clock) -> None
         except Exception as error:
             logger.exception("The verdict on enrollment %s could not be carried out; it is tried again.", one.row.pk)
             reading.missing[one.login] = f"its verdict could not be carried out: {error}"
+            if isinstance(error, NextPhaseUnavailableError):
+                stuck[one.row.pk] = str(error)
+    return stuck
+
+
+def _tell_of_stuck(
+    rows: Sequence[WatchedState], judged: Sequence[Judged], stuck: Mapping[int, str], *, now: datetime
+) -> None:
+    """Put into the review queue what only staff can move on, and take out of it what has been judged without that."""
+    judged_ids = {one.row.pk for one in judged}
+    for row in rows:
+        reason = stuck.get(row.pk, "")
+        if row.pk in judged_ids and reason != row.review_reason:
+            Enrollment.objects.watched().filter(pk=row.pk).update(review_reason=reason, updated_at=now)
 
 
 def _report(watch: UnitWatch, reading: UnitReading, *, watched: int, judged: int) -> None:

@@ -15,7 +15,9 @@ from brokers.models import BrokerOperation
 from brokers.services import broker_for
 from challenges.models import Breach, ChallengeStatus, Enrollment, EnrollmentState, UnitWatch
 from challenges.services import watching
-from challenges.services.watching import confirm_unit, watch_unit
+from challenges.services.watching import watch_unit
+from programs.models import ProgramVersion
+from programs.services import PhaseTerms, phase_terms
 from tests.challenges.firm import Firm
 
 Twist = Callable[[dict[int, AccountStats]], dict[int, AccountStats]]
@@ -191,34 +193,6 @@ def test_a_monitor_that_died_with_a_unit_in_hand_delays_it_by_a_minute(firm: Fir
     assert firm.watch(seconds=31) == 1
 
 
-def test_many_breaches_at_one_reading_wait_for_staff(firm: Firm) -> None:
-    program = firm.program()
-    enrollments = [firm.challenge(program).enrollments.get() for _ in range(21)]
-    for enrollment in enrollments[:20]:
-        firm.trade(enrollment, equity=94000)
-    firm.trade(enrollments[20], equity=99000)
-
-    assert firm.watch() == 1
-
-    watch = firm.unit_watch()
-    assert watch.halted_at is not None
-    assert watch.halt_reason == "20 of 21 accounts broke a rule at one reading; staff must confirm the figures."
-    assert not Breach.objects.exists()
-    assert firm.state(enrollments[20]).last_equity == Decimal(99000)
-    # It stays so, even when fewer break.
-    firm.trade(enrollments[19], equity=100000)
-    firm.watch()
-    assert not Breach.objects.exists()
-
-    confirm_unit(watch_id=watch.pk, by="ada", now=firm.clock())
-    firm.watch()
-
-    assert Breach.objects.count() == 19
-    assert Enrollment.objects.filter(status=ChallengeStatus.FAILED).count() == 19
-    watch = firm.unit_watch()
-    assert (watch.halted_at, watch.confirmed_by) == (None, "ada")
-
-
 def test_a_unit_without_open_enrollments_is_not_read(firm: Firm, twist: Any) -> None:
     enrollment = firm.enrollment()
     firm.trade(enrollment, equity=94000)
@@ -244,6 +218,45 @@ def test_one_account_that_cannot_be_judged_does_not_stop_the_others(firm: Firm) 
     bad.refresh_from_db()
     assert (good.status, bad.status) == (ChallengeStatus.FAILED, ChallengeStatus.ACTIVE)
     assert list(firm.unit_watch().not_judged) == [str(bad.challenge.account_login)]
+
+
+def test_terms_that_cannot_be_read_stop_only_those_who_run_on_them(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
+    good, bad = firm.enrollment(), firm.enrollment()
+    for enrollment in (good, bad):
+        firm.trade(enrollment, equity=94000)
+
+    def terms_of_others(version: ProgramVersion, phase_index: int) -> PhaseTerms:
+        if version.pk == bad.challenge.program_version_id:
+            raise ValueError("no such field")
+        return phase_terms(version, phase_index)
+
+    monkeypatch.setattr(watching, "phase_terms", terms_of_others)
+
+    assert firm.watch() == 1
+
+    good.refresh_from_db()
+    bad.refresh_from_db()
+    assert (good.status, bad.status) == (ChallengeStatus.FAILED, ChallengeStatus.ACTIVE)
+    assert firm.unit_watch().not_judged == {str(bad.challenge.account_login): "judging failed: no such field"}
+
+
+def test_whatever_keeps_a_unit_from_being_judged_is_shown_and_stops_no_other_unit(firm: Firm, twist: Any) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, equity=94000)
+
+    def misread(rows: dict[int, AccountStats]) -> dict[int, AccountStats]:
+        raise ArithmeticError("the password=Passw0rd! is no figure")
+
+    twist(misread)
+
+    assert firm.watch() == 0
+
+    watch = firm.unit_watch()
+    assert watch.last_error == "ArithmeticError: the password=*** is no figure"
+    assert (watch.failing_since, watch.leased_until) == (watch.tried_at, None)
+    twist(lambda rows: rows)
+    assert firm.watch() == 1
+    assert (firm.unit_watch().last_error, firm.unit_watch().failing_since) == ("", None)
 
 
 def _watch_in_own_connection(watch_id: int, firm: Firm) -> int:

@@ -9,7 +9,7 @@ import pytest
 
 from brokers.client.base import AccountStats, Broker
 from brokers.client.errors import BrokerError, NoDataError
-from challenges.services.gate import Reading, confirms, doubt, is_mass_breach
+from challenges.services.gate import Reading, are_too_many, confirms, doubt
 from challenges.services.reading import Known, UnitReading, read_unit
 from tests.challenges.firm import START, Clock
 
@@ -28,14 +28,16 @@ def stats(login: int, balance: str, equity: str, margin: str = "0") -> AccountSt
 
 @dataclass
 class ScriptedBroker:
-    """Answers as told, one answer per call: rows, or an error."""
+    """Answers as told, one answer per call: rows, or an error. A list and a single answer take as long as told."""
 
     unit_answers: list[dict[int, AccountStats] | BrokerError]
     account_answers: list[AccountStats | BrokerError] = field(default_factory=list)
     clock: Clock = field(default_factory=Clock)
     slow: timedelta = timedelta(0)
+    list_takes: timedelta = timedelta(0)
 
     def accounts_stats(self, *, unit: int) -> dict[int, AccountStats]:
+        self.clock.now += self.list_takes
         return given(self.unit_answers.pop(0))
 
     def account_stats(self, *, unit: int, login: int) -> AccountStats:
@@ -84,13 +86,13 @@ def test_a_second_reading_must_say_what_the_first_or_the_last_one_said(second: s
 
 
 @pytest.mark.parametrize(
-    ("breaching", "watched", "is_mass"),
+    ("taken_out", "watched", "too_many"),
     [(19, 19, False), (20, 400, False), (20, 399, True), (21, 400, True), (500, 10_000, False)],
 )
-def test_more_than_5_percent_and_at_least_20_accounts_are_a_mass_breach(
-    breaching: int, watched: int, is_mass: bool
+def test_more_than_5_percent_and_at_least_20_accounts_at_once_are_too_many(
+    taken_out: int, watched: int, too_many: bool
 ) -> None:
-    assert is_mass_breach(breaching=breaching, watched=watched) is is_mass
+    assert are_too_many(taken_out=taken_out, watched=watched) is too_many
 
 
 def test_an_account_that_the_answer_leaves_out_has_no_figures() -> None:
@@ -132,6 +134,24 @@ def test_a_second_reading_that_comes_too_late_confirms_nothing() -> None:
     broker = ScriptedBroker([{1: stats(1, "0", "0")}], [stats(1, "0", "0")], slow=timedelta(seconds=10, microseconds=1))
 
     assert look(broker, 1).figures == {}
+
+
+def test_an_account_of_a_unit_whose_list_takes_long_is_confirmed_within_10_seconds_of_the_list() -> None:
+    slow_list, slow = timedelta(seconds=12), timedelta(seconds=1)
+    broker = ScriptedBroker([{1: stats(1, "0", "0")}], [stats(1, "0", "0")], slow=slow, list_takes=slow_list)
+
+    figures, at = look(broker, 1).figures[1]
+
+    assert figures.equity == 0
+    assert START + slow_list < at < START + slow_list + slow
+
+
+def test_many_doubtful_accounts_of_a_unit_whose_list_takes_long_are_confirmed_by_the_second_list() -> None:
+    zeros = {login: stats(login, "0", "0") for login in range(1, 7)}
+
+    result = look(ScriptedBroker([zeros, zeros], list_takes=timedelta(seconds=12)), *range(1, 7))
+
+    assert set(result.figures) == set(range(1, 7))
 
 
 def test_many_doubtful_accounts_are_read_again_by_one_call() -> None:
