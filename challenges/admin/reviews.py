@@ -2,20 +2,22 @@
 
 from collections.abc import Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from brokers.models import AccountOrder
-from challenges.models import Challenge, Enrollment, UnitWatch
+from challenges.models import Challenge, ChallengeStatus, Enrollment, UnitWatch
 from propdesk.lib.admin import ReviewItem, ReviewSource, list_of, register_reviews
 
 Status = AccountOrder.Status
 
 
 def _stuck() -> QuerySet[Enrollment]:
-    """Phases whose account order waits for staff or is over. One that is worked on again waits for nobody."""
+    """Phases whose account order waits for staff or is over, and those that cannot pass because no account can be
+    ordered for the next one. One whose order is worked on again waits for nobody.
+    """
     working = (Status.REQUESTED, Status.OPENING)
-    pending = Enrollment.objects.awaiting_account().exclude(review_reason="")
-    return pending.exclude(order__status__in=working)
+    ordered = Q(status=ChallengeStatus.PENDING) & ~Q(order__status__in=working)
+    return Enrollment.objects.filter(ordered | Q(status=ChallengeStatus.ACTIVE)).exclude(review_reason="")
 
 
 def _enrollments(most: int) -> Sequence[ReviewItem]:
@@ -24,17 +26,19 @@ def _enrollments(most: int) -> Sequence[ReviewItem]:
 
 
 def _enrollment(row: Enrollment) -> ReviewItem:
-    over = row.order.status in {Status.FAILED, Status.CANCELLED}
-    check = (
-        "Its account order is over and cannot be taken up again: settle with the customer outside PropDesk."
-        if over
-        else "Decide about its account order: the phase then begins by itself."
-    )
     title = f"{row.challenge}, phase {row.phase_index} ({row.phase_name})"
     return ReviewItem(
-        row=row, title=title, since=row.updated_at, why=row.review_reason, check=check, ways_out=(),
+        row=row, title=title, since=row.updated_at, why=row.review_reason, check=_check(row), ways_out=(),
         related=(row.order, row.challenge.customer),
     )  # fmt: skip
+
+
+def _check(row: Enrollment) -> str:
+    if row.status == ChallengeStatus.ACTIVE:
+        return "The phase is passed. Add an account group of that name: the next phase then begins by itself."
+    if row.order.status in {Status.FAILED, Status.CANCELLED}:
+        return "Its account order is over and cannot be taken up again: settle with the customer outside PropDesk."
+    return "Decide about its account order: the phase then begins by itself."
 
 
 def _watches(most: int) -> Sequence[ReviewItem]:
@@ -42,7 +46,7 @@ def _watches(most: int) -> Sequence[ReviewItem]:
     return [
         ReviewItem(
             row=row, title=str(row), since=row.halted_at, why=row.halt_reason,
-            check="Are the figures at the broker right? Until then nobody of the unit fails.",
+            check="Are the figures at the broker right? Until then nobody of the unit fails, passes or is paused.",
             ways_out=("Confirm the figures",), related=(row.connection,),
         )
         for row in rows

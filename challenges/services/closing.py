@@ -61,6 +61,7 @@ def _end(
         reason=reason,
         close_reason=reason,
         is_paused=False,
+        review_reason="",
         final_balance=balance,
         final_equity=equity,
         ended_at=now,

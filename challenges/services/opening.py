@@ -4,9 +4,11 @@ import logging
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from brokers.models import AccountOrder
 from challenges.models import Challenge, ChallengeStatus, Enrollment, EnrollmentState
+from challenges.models.enrollments import EnrollmentQuerySet
 from challenges.rules import RunningState, levels_of, progress
 from challenges.services.locking import lock_enrollment
 from challenges.services.recording import write_first_day
@@ -73,18 +75,18 @@ def advance_enrollment(*, enrollment_id: int, now: datetime) -> bool:
         if order.status == AccountOrder.Status.READY:
             _start(enrollment, order, by=OPENER, now=now)
             return True
-        Enrollment.objects.filter(pk=enrollment.pk).update(review_reason=_review_reason(order))
+        reason = _review_reason(order)
+        if reason != enrollment.review_reason:
+            Enrollment.objects.filter(pk=enrollment.pk).update(review_reason=reason, updated_at=now)
         return False
 
 
 def advance_enrollments(*, now: datetime, limit: int = 100) -> int:
-    """Advance every pending enrollment whose account order is over or waits for staff; how many phases have begun."""
-    status = AccountOrder.Status
-    pending = Enrollment.objects.awaiting_account()
-    ready = pending.filter(order__status=status.READY)
-    stuck = pending.filter(order__status__in=(status.FAILED, status.CANCELLED, status.NEEDS_REVIEW), review_reason="")
+    """Begin every pending phase whose account is ready, and tell staff of those that cannot; how many have begun."""
+    pending = Enrollment.objects.awaiting_account().order_by("id")
+    ready = pending.filter(order__status=AccountOrder.Status.READY).values_list("pk", flat=True)
     begun = 0
-    for enrollment_id in (ready | stuck).order_by("id").values_list("pk", flat=True)[:limit]:
+    for enrollment_id in [*ready[:limit], *_told_otherwise(pending)[:limit]]:
         try:
             begun += advance_enrollment(enrollment_id=enrollment_id, now=now)
         except Exception:
@@ -139,12 +141,21 @@ def _start(enrollment: Enrollment, order: AccountOrder, *, by: Actor, now: datet
     write_first_day(row)
 
 
+def _told_otherwise(pending: EnrollmentQuerySet) -> list[int]:
+    """Those whose account order stands otherwise than staff have been told."""
+    status = AccountOrder.Status
+    halted = Q(order__status__in=(status.FAILED, status.CANCELLED, status.NEEDS_REVIEW))
+    rows = pending.filter(halted | ~Q(review_reason="")).exclude(order__status=status.READY).select_related("order")
+    return [row.pk for row in rows if row.review_reason != _review_reason(row.order)]
+
+
 def _review_reason(order: AccountOrder) -> str:
     """Why a phase cannot begin; empty while its account is simply being opened."""
     match order.status:
         case AccountOrder.Status.NEEDS_REVIEW:
             return f"Account order {order.pk} waits for staff: {order.review_reason}"
         case AccountOrder.Status.FAILED | AccountOrder.Status.CANCELLED:
-            return f"Account order {order.pk} {order.get_status_display()}: {order.failure_reason}"
+            why = order.failure_reason or order.cancel_reason or "no reason is known"
+            return f"Account order {order.pk} {order.get_status_display()}: {why}"
         case _:
             return ""

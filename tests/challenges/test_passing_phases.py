@@ -3,6 +3,9 @@
 from decimal import Decimal
 
 import pytest
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import advance_order, run_operation
@@ -145,6 +148,41 @@ def test_a_phase_whose_account_cannot_be_opened_is_shown_to_staff(firm: Firm) ->
     assert following.review_reason == f"Account order {following.order_id} failed: BROKER_REFUSED"
 
 
+def test_a_phase_that_is_stuck_tells_staff_why_it_is_stuck_now(firm: Firm) -> None:
+    enrollment = firm.enrollment({}, {})
+    pass_phase(firm, enrollment)
+    following = Enrollment.objects.get(predecessor=enrollment)
+    order = AccountOrder.objects.filter(pk=following.order_id)
+    status = AccountOrder.Status
+    told = []
+    for changes in (
+        {"status": status.NEEDS_REVIEW, "review_reason": "No answer."},
+        {"status": status.OPENING, "review_reason": ""},
+        {"status": status.FAILED, "failure_reason": "BROKER_REFUSED"},
+        {"status": status.CANCELLED, "failure_reason": "", "cancel_reason": "The customer asked for it."},
+    ):
+        order.update(**changes)
+        assert advance_enrollments(now=firm.clock()) == 0
+        following.refresh_from_db()
+        told.append(following.review_reason.removeprefix(f"Account order {following.order_id} "))
+
+    assert told == [
+        "waits for staff: No answer.", "", "failed: BROKER_REFUSED", "cancelled: The customer asked for it."
+    ]  # fmt: skip
+
+
+def test_phases_that_are_stuck_do_not_keep_one_that_is_ready_from_beginning(firm: Firm) -> None:
+    program = firm.program({}, {})
+    enrollments = [firm.challenge(program).enrollments.get() for _ in range(2)]
+    for enrollment in enrollments:
+        pass_phase(firm, enrollment)
+    stuck, ready = (Enrollment.objects.get(predecessor=enrollment) for enrollment in enrollments)
+    AccountOrder.objects.filter(pk=stuck.order_id).update(status=AccountOrder.Status.FAILED, failure_reason="REFUSED")
+    open_account(ready)
+
+    assert advance_enrollments(now=firm.clock(), limit=1) == 1
+
+
 def test_a_pass_waits_while_the_group_of_the_next_phase_is_gone(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     enrollment = firm.enrollment({}, firm.funded_step())
     AccountGroup.objects.filter(pk=firm.real.pk).update(name="RENAMED")
@@ -158,7 +196,27 @@ def test_a_pass_waits_while_the_group_of_the_next_phase_is_gone(firm: Firm, monk
     assert reason == (
         "its verdict could not be carried out: the account group PROP_REAL_USD of the next phase no longer exists"
     )
+    assert enrollment.review_reason == "the account group PROP_REAL_USD of the next phase no longer exists"
     AccountGroup.objects.filter(pk=firm.real.pk).update(name="PROP_REAL_USD")
     firm.watch()
     enrollment.refresh_from_db()
-    assert enrollment.status == ChallengeStatus.PASSED
+    assert (enrollment.status, enrollment.review_reason) == (ChallengeStatus.PASSED, "")
+
+
+def test_a_pass_that_waits_for_its_group_stands_in_the_review_queue_until_it_is_no_pass(firm: Firm) -> None:
+    enrollment = firm.enrollment({}, firm.funded_step())
+    AccountGroup.objects.filter(pk=firm.real.pk).update(name="RENAMED")
+    boss = Client()
+    boss.force_login(User.objects.create_superuser("boss"))
+    page = reverse("admin:brokers_review")
+    assert "PROP_REAL_USD of the next phase" not in boss.get(page).content.decode()
+
+    pass_phase(firm, enrollment)
+
+    shown = boss.get(page).content.decode()
+    assert "Phases that cannot begin: 1" in shown
+    assert "the account group PROP_REAL_USD of the next phase no longer exists" in shown
+    assert "The phase is passed. Add an account group of that name: the next phase then begins by itself." in shown
+    firm.trade(enrollment, balance=104000, equity=104000)
+    firm.watch()
+    assert "PROP_REAL_USD of the next phase" not in boss.get(page).content.decode()
