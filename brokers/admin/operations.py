@@ -134,7 +134,7 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
             "it first reads there what happened, so nothing is done twice.",
             run=_resume,
             about=lambda operation: review_of(operation).check,
-            offered=_waits,
+            offered=lambda operation: _waits(operation) and review_of(operation).may_resume,
             variant="primary",
             icon="replay",
         ),
@@ -194,7 +194,7 @@ class BrokerOperationAdmin(ViewOnlyAdmin[BrokerOperation]):
         if not _waits(row):
             return ()
         review = review_of(row)
-        ways = ["Try again: the machine reads at the broker first, so nothing is done twice."]
+        ways = ["Try again: the machine reads at the broker first, so nothing is done twice."] * review.may_resume
         ways += [f"It happened: {review.done}"] if review.done else []
         ways += [f"It did not happen: {review.not_done}"] if review.not_done else []
         groups = [("Why", [row.review_reason]), ("What to check", [review.check]), ("Ways out", ways)]

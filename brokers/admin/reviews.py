@@ -24,7 +24,8 @@ def _operations(most: int) -> Sequence[ReviewItem]:
 
 def _operation(row: BrokerOperation) -> ReviewItem:
     review = review_of(row)
-    ways = ["Try again", *(["It happened"] if review.done else []), *(["It did not happen"] if review.not_done else [])]
+    legal = {"Try again": review.may_resume, "It happened": review.done, "It did not happen": review.not_done}
+    ways = [way for way, is_legal in legal.items() if is_legal]
     related = [each for each in (row.account, row.order) if each is not None]
     return ReviewItem(
         row=row, title=f"{row.get_kind_display()}, {row.subject}", since=row.updated_at, why=row.review_reason,

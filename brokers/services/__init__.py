@@ -2,7 +2,8 @@
 
 from brokers.services.batches import advance_due_orders, run_due_operations
 from brokers.services.connections import ConnectionTest, broker_for, read_account, save_connection, test_connection
-from brokers.services.enabling import enable_by_hand, objection_to_enabling, register_objection
+from brokers.services.enabling import enable_by_hand, objection_to_enabling
+from brokers.services.objections import register_objection
 from brokers.services.operations import (
     SubjectReusedError,
     decide_operation,

@@ -12,6 +12,7 @@ from brokers.models import BrokerOperation, TradingAccount
 from brokers.services.calls import Work, carry_out, wind_up
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operation
+from brokers.services.objections import refuse_unwanted
 from brokers.services.outcomes import LONGEST_WAIT
 from brokers.services.procedures import procedure_of
 from propdesk.lib.actors import Actor
@@ -99,16 +100,23 @@ def request_disable_and_flatten(
 
 
 def _withdraw_enabling(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
-    """Drop what was to enable the account again, whoever asked for it: what has begun is left to staff."""
-    enables = BrokerOperation.objects.open().filter(
-        account=disable.account, kind=Kind.ENABLE, order=None, pk__lt=disable.pk
-    )
+    """Drop what was to enable the account again, whoever asked for it, also in review.
+
+    A call that is under way is left to staff, and stays so when the same disabling is asked for again.
+    """
     reason = f"Operation {disable.pk} takes the account out of trading."
+    enables = (
+        BrokerOperation.objects.unfinished()
+        .filter(account=disable.account, kind=Kind.ENABLE, order=None, pk__lt=disable.pk)
+        .exclude(status=Status.NEEDS_REVIEW, review_reason=reason)
+    )
     for operation in enables.select_for_update():
-        if operation.status == Status.INTENDED:
-            transition(operation, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now)
-        else:
+        if operation.status in {Status.CALLING, Status.IN_DOUBT}:
             transition(operation, to=Status.NEEDS_REVIEW, by=by, now=now, reason=reason, review_reason=reason)
+        else:
+            transition(
+                operation, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now, review_reason=""
+            )  # fmt: skip
 
 
 @transaction.atomic
@@ -163,7 +171,11 @@ def work_on_operation(lease: Lease, *, clock: Clock) -> None:
 
 @transaction.atomic
 def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime) -> BrokerOperation:
-    """Let the machine try an operation in review again: by reading first if its call may have been made."""
+    """Let the machine try an operation in review again: by reading first if its call may have been made.
+
+    Raises `ConflictError` for a switch of an account that is not wanted any more: it is to be concluded as not done.
+    """
+    refuse_unwanted(BrokerOperation.objects.select_related("account__order").get(pk=operation_id))
     operation = BrokerOperation.objects.select_for_update().get(pk=operation_id)
     again = Status.IN_DOUBT if operation.was_in_doubt else Status.INTENDED
     transition(
@@ -172,18 +184,29 @@ def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime
     if operation.order_id is None:
         nudge("brokers.run_operation", operation.pk)
     if operation.kind == Kind.DISABLE:
-        _close_again(operation, by=by, now=now)
+        close_again(operation, by=by, now=now)
     return operation
 
 
-def _close_again(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
-    """What was closed while the account could still trade may have been opened again."""
+def close_again(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
+    """What was closed while the account could still trade may have been opened again.
+
+    Once it is disabled, a closing in review is dropped for the new one.
+    """
     closed = disable.followers.filter(kind=Kind.CLOSE_ALL).order_by("generation").last()
-    if closed is not None and closed.status == Status.DONE and closed.account is not None:
-        _intend(
-            subject=closed.subject, kind=Kind.CLOSE_ALL, account=closed.account, generation=closed.generation + 1,
-            after=disable, by=by, now=now,
-        )  # fmt: skip
+    if closed is None or closed.account is None:
+        return
+    if closed.status == Status.NEEDS_REVIEW and disable.status == Status.DONE:
+        reason = f"All is closed again after operation {disable.pk}."
+        transition(closed, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now, review_reason="")
+    elif closed.status != Status.DONE:
+        return
+    again = _intend(
+        subject=closed.subject, kind=Kind.CLOSE_ALL, account=closed.account, generation=closed.generation + 1,
+        after=disable, by=by, now=now,
+    )  # fmt: skip
+    if disable.status == Status.DONE:
+        nudge("brokers.run_operation", again.pk)
 
 
 @transaction.atomic

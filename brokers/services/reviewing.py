@@ -6,7 +6,8 @@ from datetime import datetime
 from django.db import transaction
 
 from brokers.models import BrokerOperation
-from brokers.services.operations import decide_operation
+from brokers.services.objections import objection_to_trading, superseded_by, words_of
+from brokers.services.operations import close_again, decide_operation
 from brokers.services.procedures import procedure_of
 from propdesk.lib.actors import Actor
 from propdesk.lib.transitions import IllegalTransitionError, transition
@@ -16,15 +17,23 @@ Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 
 @dataclass(frozen=True, slots=True)
 class Review:
-    """What to check at the broker, and which conclusions are legal. Resuming always is."""
+    """What to check at the broker, and which ways out are legal: which conclusions, and whether to try again."""
 
     check: str
     done: str = ""
     not_done: str = ""
+    may_resume: bool = True
 
 
 def review_of(operation: BrokerOperation) -> Review:
-    """The review of an operation of that kind, in words for staff."""
+    """The review of the operation, in words for staff."""
+    if younger := superseded_by(operation):
+        left = "It is not wanted any more. The operation is cancelled."
+        return Review(check=words_of(younger), not_done=left, may_resume=False)
+    return _review_of_kind(operation)
+
+
+def _review_of_kind(operation: BrokerOperation) -> Review:
     login = operation.account.login if operation.account else "the account"
     amount = f"{operation.amount:,.2f}" if operation.amount is not None else ""
     match Kind(operation.kind):
@@ -65,9 +74,11 @@ def review_of(operation: BrokerOperation) -> Review:
 def conclude_operation(*, operation_id: int, happened: bool, reason: str, by: Actor, now: datetime) -> BrokerOperation:
     """Staff say, having looked at the broker, how an operation in review has ended.
 
-    Money becomes DONE or REFUSED; set-state kinds DONE, or CANCELLED where they need not happen. Raises
-    `IllegalTransitionError` when it is not in review, `ValueError` when only the machine can conclude it so.
+    Money becomes DONE or REFUSED; set-state kinds DONE, or CANCELLED where they need not happen. After a disabling all
+    is closed again. Raises `IllegalTransitionError` when it is not in review, `ValueError` when only the machine can
+    conclude it so.
     """
+    _lock_what_trades(operation_id)
     operation = BrokerOperation.objects.select_for_update(of=("self",)).select_related("account").get(pk=operation_id)
     review = review_of(operation)
     if not (review.done if happened else review.not_done):
@@ -84,4 +95,13 @@ def conclude_operation(*, operation_id: int, happened: bool, reason: str, by: Ac
             evidence["enabled"] = operation.kind == Kind.ENABLE
         procedure_of(operation).apply(operation, evidence, now=now)
     transition(operation, to=to, by=by, now=now, reason=reason, evidence=evidence, finished_at=now, review_reason="")
+    if happened and operation.kind == Kind.DISABLE:
+        close_again(operation, by=by, now=now)
     return operation
+
+
+def _lock_what_trades(operation_id: int) -> None:
+    """Nobody pauses, lifts or closes it meanwhile, which may supersede the operation. Upper locks come first."""
+    operation = BrokerOperation.objects.select_related("account__order").get(pk=operation_id)
+    if operation.account is not None:
+        objection_to_trading(operation.account, lock=True)

@@ -61,6 +61,11 @@ def only(login: int) -> Difference:
     return difference
 
 
+def never_ordered(account: TradingAccount) -> None:
+    """Like a payer's: no challenge has to run on it for it to be enabled."""
+    TradingAccount.objects.filter(pk=account.pk).update(order=None)
+
+
 def switch(simulator: Simulator, account: TradingAccount, *, enabled: bool) -> None:
     """Someone at the broker switches the account."""
     body = {"enable": enabled, "unit": account.group.unit, "accountNumbers": [account.login]}
@@ -119,6 +124,7 @@ def test_an_account_enabled_behind_our_back_is_found_mended_and_gone(
 def test_an_account_disabled_behind_our_back_is_enabled_again(
     account: TradingAccount, simulator: Simulator, clock: JumpingClock
 ) -> None:
+    never_ordered(account)
     switch(simulator, account, enabled=False)
     compare(account.group, clock)
     difference = only(account.login)
@@ -295,6 +301,7 @@ def test_a_unit_that_someone_else_compares_is_not_compared_twice(
 def test_a_difference_that_its_operation_did_not_mend_is_open_again(
     account: TradingAccount, simulator: Simulator, clock: JumpingClock
 ) -> None:
+    never_ordered(account)
     switch(simulator, account, enabled=False)
     compare(account.group, clock)
     difference = only(account.login)

@@ -108,6 +108,8 @@ def two_disabled_at_the_broker(stage: Stage, key: str) -> list[TradingAccount]:
     orders = [placed(stage.demo, f"{key}:{number}") for number in range(2)]
     work_off(JumpingClock())
     accounts = [adopted(AccountOrder.objects.get(pk=order.pk)) for order in orders]
+    # Like payers': no challenge has to run on them for them to be enabled.
+    TradingAccount.objects.filter(pk__in=[account.pk for account in accounts]).update(order=None)
     for account in accounts:
         body = {"enable": False, "unit": stage.demo.unit, "accountNumbers": [account.login]}
         stage.simulator.post("accounts/enable", body)

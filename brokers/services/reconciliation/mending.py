@@ -6,8 +6,10 @@ from datetime import datetime
 from django.db import transaction
 
 from brokers.models import AccountOrder, BrokerOperation, Difference, TradingAccount
+from brokers.services.objections import SWITCHES, objection_to_trading
 from brokers.services.operations import request_disable_and_flatten, request_enable
 from propdesk.lib.actors import Actor
+from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.transitions import IllegalTransitionError, transition, transition_all
 
 Kind, Status = Difference.Kind, Difference.Status
@@ -32,11 +34,12 @@ def way_to_mend(difference: Difference) -> str:
 def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime) -> BrokerOperation:
     """Mend it by an operation, which is returned; the next comparison shows whether it is gone.
 
-    Raises `IllegalTransitionError` when it is not open, `ValueError` when no operation can mend it.
+    Raises `IllegalTransitionError` when it is not open, `ValueError` when no operation can mend it, and `ConflictError`
+    when it may be out of date, or nobody may trade on the account that is to be enabled.
     """
     difference = (
         Difference.objects.select_for_update(of=("self",))
-        .select_related("account", "order__group")
+        .select_related("account__order", "order__group")
         .get(pk=difference_id)
     )
     if difference.status != Status.OPEN:
@@ -44,6 +47,8 @@ def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime
     if not way_to_mend(difference):
         raise ValueError(f"No operation can mend: {difference}.")
     account = difference.account or _adopt(difference)
+    if objection := _objection(difference, account):
+        raise ConflictError(objection)
     mends = difference.mends + 1
     subject = f"difference:{difference.pk}:{mends}"
     if difference.kind == Kind.DISABLED:
@@ -55,6 +60,18 @@ def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime
         difference, to=Status.MENDING, by=by, now=now, reason=reason, operation=operation, mends=mends, account=account
     )
     return operation
+
+
+def _objection(difference: Difference, account: TradingAccount) -> str:
+    """Why mending would undo what was wanted since the comparison; empty when it would not."""
+    not_to_trade = objection_to_trading(account, lock=True)
+    switches = BrokerOperation.objects.filter(account=account, kind__in=SWITCHES)
+    since = switches.filter(updated_at__gte=difference.last_seen_at).order_by("pk").last()
+    if difference.kind == Kind.DISABLED and not_to_trade:
+        return not_to_trade
+    if since is not None:
+        return f"Operation {since} is younger than what was compared: the next comparison tells how it stands."
+    return ""
 
 
 @transaction.atomic
