@@ -21,6 +21,8 @@ from propdesk.lib.admin import (
 UNIT = number_column("unit")
 # What accounts and running challenges rely on: fixed once the first account was ordered.
 FIXED = ("connection", "mode", "currency", UNIT)
+# Terms that were bought name the group, and their next phase finds it by that: fixed once the group exists.
+NAMED = ("name",)
 
 
 @admin.register(AccountGroup)
@@ -45,7 +47,7 @@ class AccountGroupAdmin(ModelAdmin[AccountGroup]):
         return super().get_queryset(request).annotate(phases_total=count_of(AccountGroup, "phases"))
 
     def get_readonly_fields(self, request: HttpRequest, obj: AccountGroup | None = None) -> tuple[Any, ...]:
-        return FIXED if _is_fixed(obj) else ()
+        return (*(NAMED if obj else ()), *(FIXED if _is_fixed(obj) else ()))
 
     def get_fieldsets(self, request: HttpRequest, obj: AccountGroup | None = None) -> Any:
         """Where the unit can only be read, it is a name and not a figure with thousands separators."""
