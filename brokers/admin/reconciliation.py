@@ -34,6 +34,8 @@ from propdesk.lib.times import utc_now
 
 UNIT = number_column("unit")
 SHOWN = 50
+# Longer than a comparison that was missed once takes to be made up for.
+LATE = 3 * EVERY
 WAITING = Count("pk", filter=Q(status=Difference.Status.OPEN))
 AT_STAKE = [kind for kind, colour in colours.DIFFERENCE_KIND.items() if colour is Colour.RED]
 URGENCY = Case(When(kind__in=AT_STAKE, then=0), default=1)
@@ -114,10 +116,13 @@ class UnitReconciliationAdmin(ViewOnlyAdmin[UnitReconciliation]):
 
     @display(description="state")
     def state(self, row: UnitReconciliation) -> str:
-        if row.tried_at is None:
-            return label("not compared yet", Colour.BLUE)
         if row.failure:
             return label("no data", Colour.RED, row.failure)
+        if row.compared_at is None:
+            return label("not compared yet", Colour.BLUE)
+        if utc_now() - row.compared_at > LATE:
+            since = f"not compared since {row.compared_at:%Y-%m-%d %H:%M} UTC"
+            return label(since, Colour.RED, "Its broker is switched off, or no worker compares.")
         if row.money_failure:
             return label("compared without money", Colour.ORANGE, row.money_failure)
         return label("compared", Colour.GREEN)

@@ -1,5 +1,6 @@
 """Comparing our books with the broker, unit by unit. A short or unreadable list is no data: no difference changes."""
 
+import logging
 import time
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,8 @@ from brokers.services.reconciliation.findings import Judged
 from brokers.services.reconciliation.reading import Comparison, judge, read_unit
 from brokers.services.reconciliation.writing import write_down
 from propdesk.lib.nudge import nudge
+
+logger = logging.getLogger(__name__)
 
 EVERY = timedelta(minutes=5)
 # Longer than a comparison takes: it examines nothing more once half of it is over.
@@ -42,24 +45,42 @@ def reconcile_unit(*, reconciliation_id: int, clock: Clock) -> UnitReconciliatio
     if row is None:
         return UnitReconciliation.objects.get(pk=reconciliation_id)
     begun, watch = clock(), time.monotonic()
-    judged, values = _compare(row, clock=clock)
+    try:
+        judged, values = _compare(row, clock=clock)
+        _keep(row, judged, values, begun=begun, watch=watch, clock=clock)
+    except BrokerError as exc:
+        _keep(row, None, {"failure": str(exc)}, begun=begun, watch=watch, clock=clock)
+    except Exception as exc:
+        # One bad unit must not stop the others. Its text may hold anything, so that it goes to the log alone.
+        logger.exception("Comparing unit %s of %s failed", row.unit, row.connection)
+        failure = f"The comparison itself failed, with {type(exc).__name__}: the log tells more."
+        _keep(row, None, {"failure": failure}, begun=begun, watch=watch, clock=clock)
+    return UnitReconciliation.objects.get(pk=row.pk)
+
+
+def _compare(row: UnitReconciliation, *, clock: Clock) -> tuple[Judged, dict[str, Any]]:
+    """What was found, and how it went."""
+    broker = broker_for(row.connection)
+    comparison = read_unit(row.connection, row.unit, broker, clock=clock, patience=LEASE / 2)
+    return judge(comparison), _went_well(comparison)
+
+
+def _keep(
+    row: UnitReconciliation,
+    judged: Judged | None,
+    values: dict[str, Any],
+    *,
+    begun: datetime,
+    watch: float,
+    clock: Clock,
+) -> None:
+    """Write down how it went, with what was found, if anything; and let go of the unit."""
     values |= {"tried_at": begun, "seconds": time.monotonic() - watch, "next_at": begun + EVERY, "leased_until": None}
     with transaction.atomic(durable=True):
         # Whoever has taken the lease over has a younger reading.
         held = UnitReconciliation.objects.filter(pk=row.pk, leased_until=row.leased_until)
         if held.update(**values) and judged is not None:
             write_down(connection=row.connection, unit=row.unit, judged=judged, seen_at=begun, now=clock())
-    return UnitReconciliation.objects.get(pk=row.pk)
-
-
-def _compare(row: UnitReconciliation, *, clock: Clock) -> tuple[Judged | None, dict[str, Any]]:
-    """What was found, and how it went; nothing found when there was no data."""
-    try:
-        broker = broker_for(row.connection)
-        comparison = read_unit(row.connection, row.unit, broker, clock=clock, patience=LEASE / 2)
-        return judge(comparison), _went_well(comparison)
-    except BrokerError as exc:
-        return None, {"failure": str(exc)}
 
 
 def _went_well(comparison: Comparison) -> dict[str, Any]:
