@@ -1,4 +1,4 @@
-from django.core.validators import RegexValidator
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models import Q
 
@@ -33,14 +33,18 @@ class BrokerConnection(models.Model):
     is_enabled = models.BooleanField("enabled", default=True, help_text="Off: no call is made to this broker.")
     deadline_seconds = models.PositiveSmallIntegerField(
         default=10,
+        validators=[MinValueValidator(1), MaxValueValidator(120)],
         help_text="Total wall-clock time one call may take, with the reply; the list of a whole unit twice that.",
     )
     settle_seconds = models.PositiveSmallIntegerField(
         default=15,
+        validators=[MinValueValidator(1), MaxValueValidator(900)],
         help_text="How long after a call in doubt its effect may still appear, before it counts as absent.",
     )
     quarantine_seconds = models.PositiveSmallIntegerField(
-        default=60, help_text="How long an order that was ever in doubt waits before its account is enabled."
+        default=60,
+        validators=[MinValueValidator(1), MaxValueValidator(1200)],
+        help_text="How long an order that was ever in doubt waits before its account is enabled.",
     )
     calls_per_second = models.PositiveSmallIntegerField(
         default=100, help_text="What each of our processes may ask of this broker at most; 0: no limit."

@@ -1,17 +1,20 @@
 """What is due, worked on by a few threads. Each takes one row at a time under a lease: any number may."""
 
+import contextlib
 import logging
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
-from django.db import connections
+from django.db import DatabaseError, connections
 
 from brokers.models import AccountOrder, BrokerOperation
-from brokers.services.leases import Clock, Lease, claim_operation, claim_order
+from brokers.services.leases import Clock, Lease, Leased, claim_operation, claim_order
 from brokers.services.operations import work_on_operation
 from brokers.services.orders import work_on_order
+from brokers.services.outcomes import BROKERS, PATIENCE
 from brokers.services.snapshots import Snapshots
+from propdesk.lib.transitions import IllegalTransitionError, transition
 
 logger = logging.getLogger(__name__)
 
@@ -57,8 +60,21 @@ def _work(waiting: int, claim: Callable[[], Lease | None], work: Callable[[Lease
 
 
 def _work_on_one(lease: Lease, work: Callable[[Lease], None]) -> None:
+    """One bad row must not stop the others; it stays leased for a while, and is tried again then."""
     try:
         work(lease)
-    except Exception:
-        # One bad row must not stop the others; it stays leased for a while, and is tried again then.
+    except DatabaseError:
         logger.exception("Work on %s %s failed", type(lease.row).__name__, lease.row.pk)
+    except Exception as exc:
+        logger.exception("Work on %s %s failed", type(lease.row).__name__, lease.row.pk)
+        _give_up_in_time(lease, exc)
+
+
+def _give_up_in_time(lease: Lease, error: Exception) -> None:
+    """What breaks off by a mistake of ours does so each time: after a while staff have to see it."""
+    row: Leased = type(lease.row)._default_manager.get(pk=lease.row.pk)
+    now = lease.clock()
+    if now - (row.resumed_at or row.created_at) > PATIENCE:
+        reason = f"Work on it breaks off: {type(error).__name__}, see the log."
+        with contextlib.suppress(IllegalTransitionError):
+            transition(row, to=row.Status.NEEDS_REVIEW, by=BROKERS, now=now, reason=reason, review_reason=reason)

@@ -35,6 +35,8 @@ from propdesk.lib.transitions import IllegalTransitionError, transition
 Status = BrokerOperation.Status
 
 Evidence = dict[str, Any]
+# Marks a baseline as that of an earlier call: this one has not been made.
+EARLIER = "earlier"
 
 
 class Verdict(Enum):
@@ -84,6 +86,13 @@ class Procedure(ABC):
         """What must be known before the call; None when nothing must. May read, and raise `BrokerError`."""
         return None
 
+    def landed_since(self, operation: BrokerOperation, before: Any, baseline: Any) -> Any:
+        """What an earlier call, made on the baseline `before`, is to be judged by if it may have landed by now.
+
+        None when the new `baseline` shows that nothing has; always None for kinds without one.
+        """
+        return None
+
     def settle_after(self, connection: BrokerConnection) -> timedelta:
         """How long after the end of a call in doubt its effect may still appear."""
         return timedelta(seconds=connection.settle_seconds)
@@ -123,8 +132,8 @@ def wind_up(operation: BrokerOperation, procedure: Procedure, work: Work) -> Non
 
 
 def _recover(operation: BrokerOperation, work: Work) -> None:
-    """Its worker died, or lost its lease. Only a money operation without a baseline is known not to have been sent."""
-    if operation.kind in BrokerOperation.MONEY and operation.baseline is None:
+    """Its worker died, or lost its lease. Only money without a baseline of this call is known not to have been sent."""
+    if operation.kind in BrokerOperation.MONEY and (operation.baseline is None or EARLIER in operation.baseline):
         send_back(operation, now=work.clock(), reason="Found before its call was made.")
     else:
         put_in_doubt(operation, now=work.clock(), reason="Found in the middle of its call.")
@@ -164,13 +173,14 @@ def _send(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
 def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool:
     """Commit that the call is about to be made, with the baseline it will be judged by. False: not now."""
     work.lease.hold(work.connection.deadline_seconds)
-    now = work.clock()
-    times = _times(procedure, work, now)
+    now, before = work.clock(), operation.baseline
+    times, attempts = _times(procedure, work, now), operation.attempts + 1
+    # The baseline of an earlier call stays, marked as such, until there is one for this call.
+    kept = {**before, EARLIER: True} if before else None
     try:
         with transaction.atomic(durable=True):
-            attempts = operation.attempts + 1
             transition(
-                operation, to=Status.CALLING, by=BROKERS, now=now, attempts=attempts, baseline=None, **times
+                operation, to=Status.CALLING, by=BROKERS, now=now, attempts=attempts, baseline=kept, **times
             )  # fmt: skip
     except IntegrityError:
         # Another money operation of this account is under way (M7).
@@ -184,6 +194,12 @@ def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool
         return False
     except BrokerError as exc:
         send_back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
+        return False
+    if expected := procedure.landed_since(operation, before, baseline):
+        # Before a second call a reading has to say whether it was the first one that landed.
+        reason = "Transfers have come in since a call that was taken for lost."
+        doubt = put_in_review if work.clock() - tried_since(operation) > PATIENCE else put_in_doubt
+        doubt(operation, now=work.clock(), reason=reason, attempts=operation.attempts - 1, baseline=expected)
         return False
     if baseline is not None:
         set_columns(operation, baseline=baseline, **_times(procedure, work, work.clock()))

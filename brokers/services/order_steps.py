@@ -26,6 +26,10 @@ Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 MOST_GENERATIONS = 6
 
 
+class OrderChangedError(Exception):
+    """Its owner, or staff, have decided about the order while it was worked on."""
+
+
 @dataclass(frozen=True, slots=True)
 class Wait:
     """Nothing more can be done before `until`."""
@@ -207,6 +211,10 @@ def _intend(
     now = work.clock()
     work.lease.hold(0)
     with transaction.atomic(durable=True):
+        # Under its lock: a cancelling that found nothing begun must not be followed by a beginning.
+        wanted = AccountOrder.objects.open().filter(pk=order.pk, cancel_asked_at=None)
+        if wanted.select_for_update().first() is None:
+            raise OrderChangedError(f"{order} is not wanted any more.")
         operation = BrokerOperation.objects.create(
             subject=f"order:{order.pk}", kind=kind, generation=generation, connection=work.connection, order=order,
             account=account_of(order), comment=f"order {order.pk}", next_at=now, created_at=now, updated_at=now,

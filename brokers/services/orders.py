@@ -19,7 +19,17 @@ from brokers.services.cancelling import wind_up_order
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_order
 from brokers.services.operations import request_disable_and_flatten, resume_operation
-from brokers.services.order_steps import STEPS, Cancelled, Failed, Outcome, Review, Wait, account_of, record_orphans
+from brokers.services.order_steps import (
+    STEPS,
+    Cancelled,
+    Failed,
+    OrderChangedError,
+    Outcome,
+    Review,
+    Wait,
+    account_of,
+    record_orphans,
+)
 from brokers.services.outcomes import BROKERS, LONGEST_WAIT
 from brokers.services.snapshots import Snapshots
 from propdesk.lib.actors import Actor
@@ -95,6 +105,8 @@ def work_on_order(lease: Lease, *, clock: Clock, snapshots: Snapshots | None = N
             outcome = _conclude(order, outcome, now=clock())
     except LeaseLostError:
         return
+    except OrderChangedError:
+        outcome = Wait(clock())
     except IllegalTransitionError as exc:
         # Staff decided about it, or about one of its operations, while we worked on it: look again later.
         logger.warning("Work on account order %s stopped: %s", order, exc)
@@ -139,6 +151,9 @@ def _conclude(order: AccountOrder, outcome: Failed | Review | Cancelled | None, 
             case Cancelled(reason):
                 transition(order, to=Status.CANCELLED, by=BROKERS, now=now, reason=reason)
                 _take_out(order, account, now=now)
+            case Review() if order.cancel_asked_at is None and _is_cancelled(order):
+                # Winding up comes first; what stood in the way may no longer matter.
+                return Wait(now)
             case Review(reason):
                 logger.warning("Account order %s needs review: %s", order, reason)
                 transition(order, to=Status.NEEDS_REVIEW, by=BROKERS, now=now, reason=reason, review_reason=reason)

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Min
 
 from brokers.models import AccountOrder, BrokerOperation
 from propdesk.lib.actors import system
@@ -28,7 +29,11 @@ def wait_before_retry(*, since: datetime, now: datetime) -> timedelta:
 
 
 def tried_since(operation: BrokerOperation) -> datetime:
-    return operation.resumed_at or operation.created_at
+    """When it was first tried, or last resumed. The time that it had to wait for others does not count."""
+    if operation.resumed_at is not None:
+        return operation.resumed_at
+    calls = operation.EVENTS._default_manager.filter(subject_id=operation.pk, to_status=Status.CALLING)
+    return calls.aggregate(first=Min("at"))["first"] or operation.created_at
 
 
 def conclude_refused(operation: BrokerOperation, *, now: datetime, message: str, **changes: Any) -> None:
@@ -54,13 +59,13 @@ def send_back(operation: BrokerOperation, *, now: datetime, reason: str, attempt
     change(operation, to=Status.INTENDED, now=now, reason=reason, error_message=reason, next_at=next_at, attempts=count)
 
 
-def put_in_doubt(operation: BrokerOperation, *, now: datetime, reason: str) -> None:
+def put_in_doubt(operation: BrokerOperation, *, now: datetime, reason: str, **changes: Any) -> None:
     with transaction.atomic(durable=True):
         if operation.order_id is not None and operation.kind in LEAVES_TRACES:
             AccountOrder.objects.filter(pk=operation.order_id).update(was_in_doubt=True)
         change(
             operation, to=Status.IN_DOUBT, now=now, reason=reason, error_message=reason, was_in_doubt=True,
-            next_at=now + SHORTEST_WAIT,
+            next_at=now + SHORTEST_WAIT, **changes,
         )  # fmt: skip
 
 

@@ -11,8 +11,8 @@ from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
-from brokers.services.transfers import read_transfers, read_transfers_twice, summary
-from brokers.services.whole_lists import require_whole
+from brokers.services.transfers import read_transfers, read_transfers_twice, same_figures, summary, with_ours_since
+from brokers.services.whole_lists import known_logins, require_whole
 from propdesk.lib.money import as_text
 
 Kind = BrokerOperation.Kind
@@ -68,7 +68,14 @@ class MoneyMove(Procedure):
     most_attempts = 5
 
     def baseline(self, operation: BrokerOperation, work: Work) -> Any:
-        return summary(read_transfers(work, _account(operation)))
+        at = work.clock()
+        return summary(read_transfers(work, _account(operation)), at=at)
+
+    def landed_since(self, operation: BrokerOperation, before: Any, baseline: Any) -> Any:
+        if not operation.was_in_doubt or not before or "at" not in before:
+            return None
+        expected = with_ours_since(before, operation)
+        return None if same_figures(expected, baseline) else expected
 
     def send(self, operation: BrokerOperation, work: Work) -> Evidence:
         account, amount = _account(operation), operation.amount
@@ -78,8 +85,11 @@ class MoneyMove(Procedure):
         return {"balance": str(balance), "from": "reply"}
 
     def look(self, operation: BrokerOperation, work: Work, *, since: datetime) -> Finding:
-        before: dict[str, Any] = operation.baseline or {}
-        after = summary(read_transfers(work, _account(operation), at_least=before["count"]))
+        before = operation.baseline
+        if before is None:
+            return Finding(Verdict.UNCLEAR, {}, "Nobody knows the account's transfers from before the call.")
+        at = work.clock()
+        after = summary(read_transfers(work, _account(operation), at_least=before["count"]), at=at)
         count: int = after["count"] - before["count"]
         moved = Decimal(after["sum"]) - Decimal(before["sum"])
         ours = operation.amount if operation.kind == Kind.DEPOSIT else -operation.amount
@@ -108,7 +118,11 @@ class OrderDeposit(MoneyMove):
     together with the last one: the order takes the excess out again before the account is enabled."""
 
     def most_landings(self, operation: BrokerOperation) -> int:
-        return operation.attempts
+        # Not `attempts`: those are counted anew when staff resume it.
+        calls = operation.EVENTS._default_manager.filter(
+            subject_id=operation.pk, to_status=BrokerOperation.Status.CALLING
+        )
+        return calls.count()
 
 
 class PatientMove(MoneyMove):
@@ -117,7 +131,8 @@ class PatientMove(MoneyMove):
 
     def baseline(self, operation: BrokerOperation, work: Work) -> Any:
         # Others move its money too: a row that is missing here would look like a new transfer afterwards.
-        return summary(read_transfers_twice(work, _account(operation)))
+        at = work.clock()
+        return summary(read_transfers_twice(work, _account(operation)), at=at)
 
     def settle_after(self, connection: BrokerConnection) -> timedelta:
         return timedelta(seconds=max(connection.settle_seconds, connection.quarantine_seconds))
@@ -250,8 +265,7 @@ def sound_accounts(work: Work, *, unit: int, not_before: datetime) -> Snapshot:
 
 def _read_soundly(work: Work, *, unit: int) -> dict[int, AccountDetails]:
     # Asked for before the reading, which cannot show what was opened after it.
-    opened = TradingAccount.objects.filter(connection=work.connection, group__unit=unit)
-    known = set(opened.values_list("login", flat=True))
+    known = known_logins(work.connection, unit=unit)
     broker = work.broker()
     accounts = broker.accounts_details(unit=unit)
     require_whole(accounts, known=known, broker=broker)

@@ -1,5 +1,6 @@
 """Reading an account's transfers, which decide about money in doubt: never an answer older than what we know."""
 
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -30,9 +31,27 @@ def read_transfers_twice(work: Work, account: TradingAccount) -> list[Transfer]:
     return read_transfers(work, account, at_least=len(read_transfers(work, account)))
 
 
-def summary(transfers: list[Transfer]) -> dict[str, Any]:
-    """`{"count": 2, "sum": "99501.00"}`: how many, and what was paid in less what was taken out."""
-    return {"count": len(transfers), "sum": str(net(transfers))}
+def summary(transfers: list[Transfer], *, at: datetime) -> dict[str, Any]:
+    """`{"count": 2, "sum": "99501.00", "at": "2026-..."}`: how many, what was paid in less what was taken out, and when
+    the reading was begun."""
+    return {"count": len(transfers), "sum": str(net(transfers)), "at": at.isoformat()}
+
+
+def same_figures(one: dict[str, Any], other: dict[str, Any]) -> bool:
+    """Whether two summaries tell of the same transfers."""
+    return one["count"] == other["count"] and Decimal(one["sum"]) == Decimal(other["sum"])
+
+
+def with_ours_since(before: dict[str, Any], operation: BrokerOperation) -> dict[str, Any]:
+    """The earlier summary, with what other operations of ours have moved on that account since then."""
+    done = BrokerOperation.objects.filter(
+        account=operation.account, kind__in=BrokerOperation.MONEY, status=BrokerOperation.Status.DONE,
+        finished_at__gte=datetime.fromisoformat(before["at"]),
+    ).exclude(pk=operation.pk)  # fmt: skip
+    moved = [each.amount if each.kind == BrokerOperation.Kind.DEPOSIT else -each.amount for each in done if each.amount]
+    return {
+        "count": before["count"] + len(moved), "sum": str(Decimal(before["sum"]) + sum(moved)), "at": before["at"],
+    }  # fmt: skip
 
 
 def net(transfers: list[Transfer]) -> Decimal:

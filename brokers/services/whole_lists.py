@@ -5,11 +5,21 @@ from decimal import Decimal
 
 from brokers.client.base import AccountDetails, Broker
 from brokers.client.errors import NoDataError, RefusedError
+from brokers.models import BrokerConnection, Difference, TradingAccount
 
 # A list that holds fewer of those we know is no data (a cut or an empty list) ...
 SOUND_SHARE = Decimal("0.95")
 # ... unless these few are all that it misses, and the broker, asked for each by its number, knows none of them.
 FEW = 5
+
+
+def known_logins(connection: BrokerConnection, *, unit: int) -> set[int]:
+    """The accounts that a list of the unit has to hold: all we have, but for those known to be missing there."""
+    opened = TradingAccount.objects.filter(connection=connection, group__unit=unit).values_list("login", flat=True)
+    missing = Difference.objects.present().filter(
+        connection=connection, unit=unit, kind=Difference.Kind.MISSING_ACCOUNT
+    )
+    return set(opened) - set(missing.values_list("login", flat=True))
 
 
 def require_whole(accounts: Mapping[int, AccountDetails], *, known: Collection[int], broker: Broker) -> None:

@@ -6,7 +6,14 @@ import pytest
 from django.db import IntegrityError, transaction
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
-from brokers.services import advance_order, cancel_order, request_disable_and_flatten, resume_order, run_due_operations
+from brokers.services import (
+    advance_order,
+    cancel_order,
+    order_steps,
+    request_disable_and_flatten,
+    resume_order,
+    run_due_operations,
+)
 from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransitionError
 from tests.brokers.driving import TESTER, JumpingClock, drive, drive_in_real_time, fault, placed, settles_at, statuses
@@ -41,6 +48,23 @@ def test_cancelling_twice_is_cancelling_once(demo_group: AccountGroup):
     order = placed(demo_group)
     assert cancelled(order) == cancelled(order)
     assert statuses(order) == [Status.REQUESTED, Status.CANCELLED]
+
+
+def test_nothing_is_begun_for_an_order_that_is_cancelled_this_moment(
+    simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch
+):
+    order, honest = placed(demo_group), order_steps._latest
+
+    def overtaken(row: AccountOrder, kind: BrokerOperation.Kind) -> BrokerOperation | None:
+        """The worker has asked whether the order is wanted; now it is not any more."""
+        cancelled(order)
+        return honest(row, kind)
+
+    before = len(simulator.accounts())
+    monkeypatch.setattr(order_steps, "_latest", overtaken)
+    assert advance_order(order_id=order.pk, clock=utc_now).status == Status.CANCELLED
+    assert operations(order) == []
+    assert len(simulator.accounts()) == before
 
 
 def test_an_order_that_is_ready_belongs_to_its_owner(simulator: Simulator, demo_group: AccountGroup):

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import ValidationError
 from django.db import connection as database
 
 from brokers.client import KeyRefusedError, NoDataError, NotSentError
@@ -91,3 +92,14 @@ def test_events_cannot_be_changed(db: None, events: type[Event], change: str):
 def test_the_sweeper_knows_our_jobs():
     jobs = {job.name: job.every_seconds for job in registered_jobs()}
     assert (jobs["account-orders"], jobs["broker-operations"]) == (1, 1)
+
+
+@pytest.mark.parametrize("field", ["deadline_seconds", "settle_seconds", "quarantine_seconds"])
+@pytest.mark.parametrize("value", [0, 1800])
+def test_patience_that_would_take_a_protection_away_is_refused(
+    broker_connection: BrokerConnection, field: str, value: int
+):
+    setattr(broker_connection, field, value)
+    with pytest.raises(ValidationError) as refusal:
+        broker_connection.full_clean()
+    assert list(refusal.value.message_dict) == [field]

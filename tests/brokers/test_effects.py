@@ -1,5 +1,6 @@
 """Giving money back, closing one position, resetting a password, and closing that nothing holds back."""
 
+from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -21,6 +22,7 @@ from brokers.services import (
     run_due_operations,
     run_operation,
 )
+from brokers.services.outcomes import PATIENCE
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import OPEN, TESTER, JumpingClock, fault, placed, run, settles_at
 from tests.simulator import Simulator
@@ -194,6 +196,16 @@ def test_a_disabling_in_review_does_not_hold_the_closing_back(simulator: Simulat
     assert run(close_all, clock).status == Status.DONE
     at_broker = simulator.account(payer.login)
     assert (at_broker["enabled"], at_broker["positions"], at_broker["balance"]) == (True, [], 9000.0)
+
+
+def test_a_closing_that_had_to_wait_is_not_given_up_at_its_first_trouble(simulator: Simulator, payer: TradingAccount):
+    simulator.set(payer.login, equity=9000)
+    simulator.faults({"endpoint": "enable", "fault": "error_before"}, fault("close-all-positions", "error_before"))
+    disable, close_all = taken_out(payer)
+    clock = JumpingClock()
+    assert run(disable, clock).status == Status.NEEDS_REVIEW
+    clock.jump_to(close_all.created_at + PATIENCE + timedelta(minutes=1))
+    assert (run(close_all, clock).status, simulator.account(payer.login)["balance"]) == (Status.DONE, 9000.0)
 
 
 def test_what_was_closed_before_a_late_disabling_is_closed_again_after_it(simulator: Simulator, payer: TradingAccount):

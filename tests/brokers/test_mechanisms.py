@@ -116,6 +116,7 @@ def test_reading_the_transfers_keeps_money_from_being_taken_twice(
     if not is_on:
         blind = calls.Finding(calls.Verdict.NOTHING, {})
         monkeypatch.setattr(procedures.MoneyMove, "look", lambda self, operation, work, since: blind)
+        monkeypatch.setattr(procedures.MoneyMove, "landed_since", lambda self, operation, before, baseline: None)
     assert run(withdrawal(payer)).status == Operation.Status.DONE
     assert simulator.account(payer.login)["balance"] == (9501.0 if is_on else 9002.0)
 

@@ -1,7 +1,7 @@
 """Withdrawals and taking accounts out of trading, against the real simulator."""
 
 import threading
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,6 +12,7 @@ from brokers.models import BrokerOperation, TradingAccount
 from brokers.services import (
     SubjectReusedError,
     decide_operation,
+    operations,
     request_disable_and_flatten,
     resume_operation,
     run_due_operations,
@@ -31,7 +32,8 @@ def test_a_withdrawal_takes_the_money_once(simulator: Simulator, payer: TradingA
     assert (operation.status, operation.attempts, operation.evidence) == (
         Status.DONE, 1, {"balance": "9501.0", "from": "reply"},
     )  # fmt: skip
-    assert operation.baseline == {"count": 1, "sum": "10000.00000000"}
+    assert operation.baseline is not None
+    assert (operation.baseline["count"], operation.baseline["sum"]) == (1, "10000.00000000")
     at_broker = simulator.account(payer.login)
     assert at_broker["balance"] == 9501.0
     assert at_broker["transfers"][-1]["comment"] == "Evaluation 100K"
@@ -294,3 +296,18 @@ def test_a_withdrawal_needs_an_amount_above_zero(payer: TradingAccount):
         withdrawal(payer, amount="0")
     assert payer.operations.count() == 0
     assert Decimal(payer.group.default_deposit) == Decimal(100000)
+
+
+@pytest.mark.parametrize(("minutes", "status"), [(29, Status.INTENDED), (31, Status.NEEDS_REVIEW)])
+def test_work_that_breaks_off_again_and_again_is_shown_to_staff(
+    payer: TradingAccount, monkeypatch: pytest.MonkeyPatch, minutes: int, status: int
+):
+    def broken(*_args: object) -> None:
+        raise KeyError("count")
+
+    operation = withdrawal(payer)
+    monkeypatch.setattr(operations, "procedure_of", broken)
+    later = utc_now() + timedelta(minutes=minutes)
+    run_due_operations(clock=lambda: later)
+    operation.refresh_from_db()
+    assert (operation.status, "KeyError" in operation.review_reason) == (status, status == Status.NEEDS_REVIEW)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from brokers.client.thinkmarkets import ThinkMarkets
-from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
+from brokers.models import AccountGroup, AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services import advance_due_orders, advance_order, request_close_position, run_operation
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import (
@@ -68,6 +68,8 @@ def test_an_account_that_one_list_misses_is_not_made_again(
 def test_orders_of_one_round_share_the_two_lists(
     simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch
 ):
+    # Nobody comes to look for late effects in this round, however slow it is.
+    BrokerConnection.objects.update(quarantine_seconds=600)
     simulator.faults({**fault("create", "error_before"), "times": 3})
     orders, clock = [placed(demo_group, f"purchase:{number}") for number in range(3)], JumpingClock()
     for order in orders:
@@ -78,8 +80,8 @@ def test_orders_of_one_round_share_the_two_lists(
     assert [order.operations.filter(generation=2).count() for order in orders] == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("lists", "taken"), [(1, 499), (2, 998)])
-def test_money_that_one_list_misses_is_not_taken_again(
+@pytest.mark.parametrize(("lists", "taken"), [(1, 499), (2, 499), (4, 998)])
+def test_money_that_some_lists_miss_is_not_taken_again(
     simulator: Simulator, payer: TradingAccount, monkeypatch: pytest.MonkeyPatch, lists: int, taken: int
 ):
     simulator.faults(fault("withdraw", "drop_after"))
@@ -99,11 +101,9 @@ def test_a_transfer_that_the_first_list_misses_is_no_new_one_afterwards(
     lengths = forget_in(monkeypatch, "account_transfers")
     operation = run(withdrawal(payer))
     assert lengths == [0, 1, 2]
-    assert (operation.status, operation.attempts, operation.baseline) == (
-        Operation.DONE,
-        1,
-        {"count": 1, "sum": "10000.00000000"},
-    )
+    assert (operation.status, operation.attempts) == (Operation.DONE, 1)
+    assert operation.baseline is not None
+    assert (operation.baseline["count"], operation.baseline["sum"]) == (1, "10000.00000000")
 
 
 def test_a_position_that_one_list_misses_is_not_taken_for_closed(

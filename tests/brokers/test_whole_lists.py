@@ -4,9 +4,10 @@ import pytest
 
 from brokers.client.base import AccountDetails, Broker
 from brokers.client.errors import NoDataError
-from brokers.models import BrokerConnection
+from brokers.models import AccountGroup, BrokerConnection, Difference, TradingAccount
 from brokers.services import broker_for
-from brokers.services.whole_lists import require_whole
+from brokers.services.whole_lists import known_logins, require_whole
+from propdesk.lib.times import utc_now
 from tests.brokers.driving import fault
 from tests.simulator import DEMO_UNIT, Simulator
 
@@ -23,6 +24,16 @@ def listed(broker: Broker, *, without: int = 0) -> tuple[dict[int, AccountDetail
     """The unit's accounts with the last ones cut off, and the numbers of them all."""
     whole = broker.accounts_details(unit=DEMO_UNIT)
     return dict(list(whole.items())[: len(whole) - without]), set(whole)
+
+
+def test_an_account_that_is_known_to_be_missing_need_not_be_in_a_list(demo_group: AccountGroup):
+    for login in NOBODIES[:3]:
+        TradingAccount.objects.create(connection=demo_group.connection, group=demo_group, login=login)
+    Difference.objects.create(
+        connection=demo_group.connection, unit=demo_group.unit, login=NOBODIES[0], kind=Difference.Kind.MISSING_ACCOUNT,
+        first_seen_at=utc_now(), last_seen_at=utc_now(), updated_at=utc_now(),
+    )  # fmt: skip
+    assert known_logins(demo_group.connection, unit=demo_group.unit) == set(NOBODIES[1:3])
 
 
 def opened(simulator: Simulator, count: int) -> None:
