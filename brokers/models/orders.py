@@ -90,3 +90,8 @@ class AccountOrder(models.Model):
 
     def __str__(self) -> str:
         return self.reference
+
+    @property
+    def is_over(self) -> bool:
+        """Nobody works on it any more, nor on its operations."""
+        return self.status in {self.Status.READY, self.Status.FAILED, self.Status.CANCELLED}

@@ -16,6 +16,7 @@ from brokers.services.objections import refuse_unwanted
 from brokers.services.outcomes import LONGEST_WAIT
 from brokers.services.procedures import procedure_of
 from propdesk.lib.actors import Actor
+from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.nudge import nudge
 from propdesk.lib.transitions import IllegalTransitionError, record, transition
 
@@ -173,9 +174,13 @@ def work_on_operation(lease: Lease, *, clock: Clock) -> None:
 def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime) -> BrokerOperation:
     """Let the machine try an operation in review again: by reading first if its call may have been made.
 
-    Raises `ConflictError` for a switch of an account that is not wanted any more: it is to be concluded as not done.
+    Raises `ConflictError` for a switch of an account that is not wanted any more, and for a step of an order that is
+    over, which nobody would take up again: they are to be concluded.
     """
-    refuse_unwanted(BrokerOperation.objects.select_related("account__order").get(pk=operation_id))
+    asked = BrokerOperation.objects.select_related("account__order", "order").get(pk=operation_id)
+    refuse_unwanted(asked)
+    if asked.order is not None and asked.order.is_over:
+        raise ConflictError(f"Its order {asked.order} is {asked.order.get_status_display()}: say how the call ended.")
     operation = BrokerOperation.objects.select_for_update().get(pk=operation_id)
     again = Status.IN_DOUBT if operation.was_in_doubt else Status.INTENDED
     transition(

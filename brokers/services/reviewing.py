@@ -1,6 +1,6 @@
 """What staff may decide about an operation in review, after they have looked at the broker."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from django.db import transaction
@@ -30,7 +30,9 @@ def review_of(operation: BrokerOperation) -> Review:
     if younger := superseded_by(operation):
         left = "It is not wanted any more. The operation is cancelled."
         return Review(check=words_of(younger), not_done=left, may_resume=False)
-    return _review_of_kind(operation)
+    review = _review_of_kind(operation)
+    # Its order would have to take it up again.
+    return replace(review, may_resume=False) if operation.order is not None and operation.order.is_over else review
 
 
 def _review_of_kind(operation: BrokerOperation) -> Review:

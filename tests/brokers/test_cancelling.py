@@ -11,9 +11,12 @@ from brokers.services import (
     cancel_order,
     order_steps,
     request_disable_and_flatten,
+    resume_operation,
     resume_order,
+    review_of,
     run_due_operations,
 )
+from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransitionError
 from tests.brokers.driving import TESTER, JumpingClock, drive, drive_in_real_time, fault, placed, settles_at, statuses
@@ -210,6 +213,13 @@ def test_money_in_review_keeps_no_order_from_being_cancelled(simulator: Simulato
     assert order.operations.get(kind="deposit").status == Operation.Status.NEEDS_REVIEW
     assert settles_at(order.operations.get(kind="deposit")) < clock()
     assert at_broker(simulator, order) == [(False, 100007.0)]
+
+    deposit = order.operations.get(kind="deposit")
+    assert not review_of(deposit).may_resume
+    with pytest.raises(ConflictError, match="is cancelled: say how the call ended"):
+        resume_operation(operation_id=deposit.pk, reason="again", by=TESTER, now=clock())
+    deposit.refresh_from_db()
+    assert deposit.status == Operation.Status.NEEDS_REVIEW
 
 
 def test_the_database_refuses_a_cancelled_order_that_is_ready(simulator: Simulator, demo_group: AccountGroup):
