@@ -11,7 +11,14 @@ from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
-from brokers.services.transfers import read_transfers, read_transfers_twice, same_figures, summary, with_ours_since
+from brokers.services.transfers import (
+    baseline_of,
+    read_transfers,
+    read_transfers_twice,
+    same_figures,
+    summary,
+    with_ours_since,
+)
 from brokers.services.whole_lists import known_logins, require_whole
 from propdesk.lib.money import as_text
 
@@ -68,11 +75,10 @@ class MoneyMove(Procedure):
     most_attempts = 5
 
     def baseline(self, operation: BrokerOperation, work: Work) -> Any:
-        at = work.clock()
-        return summary(read_transfers(work, _account(operation)), at=at)
+        return baseline_of(read_transfers(work, _account(operation)))
 
     def landed_since(self, operation: BrokerOperation, before: Any, baseline: Any) -> Any:
-        if not operation.was_in_doubt or not before or "at" not in before:
+        if not operation.was_in_doubt or not before or "event" not in before:
             return None
         expected = with_ours_since(before, operation)
         return None if same_figures(expected, baseline) else expected
@@ -88,8 +94,7 @@ class MoneyMove(Procedure):
         before = operation.baseline
         if before is None:
             return Finding(Verdict.UNCLEAR, {}, "Nobody knows the account's transfers from before the call.")
-        at = work.clock()
-        after = summary(read_transfers(work, _account(operation), at_least=before["count"]), at=at)
+        after = summary(read_transfers(work, _account(operation), at_least=before["count"]))
         count: int = after["count"] - before["count"]
         moved = Decimal(after["sum"]) - Decimal(before["sum"])
         ours = operation.amount if operation.kind == Kind.DEPOSIT else -operation.amount
@@ -131,8 +136,7 @@ class PatientMove(MoneyMove):
 
     def baseline(self, operation: BrokerOperation, work: Work) -> Any:
         # Others move its money too: a row that is missing here would look like a new transfer afterwards.
-        at = work.clock()
-        return summary(read_transfers_twice(work, _account(operation)), at=at)
+        return baseline_of(read_transfers_twice(work, _account(operation)))
 
     def settle_after(self, connection: BrokerConnection) -> timedelta:
         return timedelta(seconds=max(connection.settle_seconds, connection.quarantine_seconds))

@@ -1,12 +1,13 @@
 """Reading an account's transfers, which decide about money in doubt: never an answer older than what we know."""
 
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Max
+
 from brokers.client.base import Transfer
 from brokers.client.errors import NoDataError
-from brokers.models import BrokerOperation, TradingAccount
+from brokers.models import BrokerOperation, BrokerOperationEvent, TradingAccount
 from brokers.services.calls import Work
 
 
@@ -31,10 +32,17 @@ def read_transfers_twice(work: Work, account: TradingAccount) -> list[Transfer]:
     return read_transfers(work, account, at_least=len(read_transfers(work, account)))
 
 
-def summary(transfers: list[Transfer], *, at: datetime) -> dict[str, Any]:
-    """`{"count": 2, "sum": "99501.00", "at": "2026-..."}`: how many, what was paid in less what was taken out, and when
-    the reading was begun."""
-    return {"count": len(transfers), "sum": str(net(transfers)), "at": at.isoformat()}
+def summary(transfers: list[Transfer]) -> dict[str, Any]:
+    """`{"count": 2, "sum": "99501.00"}`: how many, and what was paid in less what was taken out."""
+    return {"count": len(transfers), "sum": str(net(transfers))}
+
+
+def baseline_of(transfers: list[Transfer]) -> dict[str, Any]:
+    """The summary by which a call is judged, and the last event before it: no clock tells what was done since then.
+
+    To be taken while the operation is being called: as long as it is, no other one moves money on its account.
+    """
+    return summary(transfers) | {"event": BrokerOperationEvent.objects.aggregate(last=Max("id"))["last"]}
 
 
 def same_figures(one: dict[str, Any], other: dict[str, Any]) -> bool:
@@ -43,15 +51,18 @@ def same_figures(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def with_ours_since(before: dict[str, Any], operation: BrokerOperation) -> dict[str, Any]:
-    """The earlier summary, with what other operations of ours have moved on that account since then."""
+    """The earlier baseline, with what other operations of ours have moved on that account since then."""
     done = BrokerOperation.objects.filter(
-        account=operation.account, kind__in=BrokerOperation.MONEY, status=BrokerOperation.Status.DONE,
-        finished_at__gte=datetime.fromisoformat(before["at"]),
-    ).exclude(pk=operation.pk)  # fmt: skip
-    moved = [each.amount if each.kind == BrokerOperation.Kind.DEPOSIT else -each.amount for each in done if each.amount]
-    return {
-        "count": before["count"] + len(moved), "sum": str(Decimal(before["sum"]) + sum(moved)), "at": before["at"],
-    }  # fmt: skip
+        account=operation.account, kind__in=BrokerOperation.MONEY, status=BrokerOperation.Status.DONE
+    ).exclude(pk=operation.pk)
+    since = BrokerOperationEvent.objects.filter(
+        subject_id__in=done.values("pk"), to_status=BrokerOperation.Status.DONE, id__gt=before["event"]
+    )
+    moves = done.filter(pk__in=since.values("subject_id"))
+    moved = [
+        each.amount if each.kind == BrokerOperation.Kind.DEPOSIT else -each.amount for each in moves if each.amount
+    ]
+    return before | {"count": before["count"] + len(moved), "sum": str(Decimal(before["sum"]) + sum(moved))}
 
 
 def net(transfers: list[Transfer]) -> Decimal:
