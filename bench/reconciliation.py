@@ -84,7 +84,7 @@ class Broker:
         request = urllib.request.Request(  # noqa: S310  (the simulator on this machine)
             self.base_url + path, data=json.dumps(body).encode(), headers={"Authorization": f"Bearer {KEY}"}
         )
-        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=120) as answer:  # noqa: S310  (the same)
             return json.load(answer)
 
     def open_many(self) -> list[int]:
@@ -121,10 +121,10 @@ def _simulator(folder: Path) -> Iterator[Broker]:
 
 def _load(broker: Broker, *, hours_ago: float) -> list[int]:
     """Our side of the same accounts, opened so long ago."""
-    from django.db import connection, transaction  # noqa: PLC0415
+    from django.db import connection, transaction  # noqa: PLC0415  (once Django is set up)
 
-    from brokers.models import AccountGroup, AccountMode, BrokerConnection, UnitReconciliation  # noqa: PLC0415
-    from propdesk.lib.times import utc_now  # noqa: PLC0415
+    from brokers.models import AccountGroup, AccountMode, BrokerConnection, UnitReconciliation  # noqa: PLC0415  (once Django is set up)
+    from propdesk.lib.times import utc_now  # noqa: PLC0415  (once Django is set up)
 
     logins, now = broker.open_many(), utc_now()
     link = BrokerConnection.objects.create(name="bench", base_url=broker.base_url, api_key=KEY, calls_per_second=0)
@@ -144,13 +144,13 @@ def _load(broker: Broker, *, hours_ago: float) -> list[int]:
 
 
 def _compare(title: str) -> None:
-    from django.db import connection  # noqa: PLC0415
-    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415
+    from django.db import connection  # noqa: PLC0415  (once Django is set up)
+    from django.test.utils import CaptureQueriesContext  # noqa: PLC0415  (once Django is set up)
 
-    from brokers.client.transport import Transport  # noqa: PLC0415
-    from brokers.models import Difference, UnitReconciliation  # noqa: PLC0415
-    from brokers.services import reconcile_unit  # noqa: PLC0415
-    from propdesk.lib.times import utc_now  # noqa: PLC0415
+    from brokers.client.transport import Transport  # noqa: PLC0415  (once Django is set up)
+    from brokers.models import Difference, UnitReconciliation  # noqa: PLC0415  (once Django is set up)
+    from brokers.services import reconcile_unit  # noqa: PLC0415  (once Django is set up)
+    from propdesk.lib.times import utc_now  # noqa: PLC0415  (once Django is set up)
 
     calls = 0
     send: Callable[..., Any] = Transport.send
@@ -161,7 +161,7 @@ def _compare(title: str) -> None:
         return send(self, *args, **kwargs)
 
     UnitReconciliation.objects.update(next_at=utc_now())
-    Transport.send = counted  # type: ignore[method-assign]
+    Transport.send = counted  # type: ignore[method-assign]  # counted for the time of the bench
     if MEMORY:
         tracemalloc.start()
     begun = time.monotonic()
@@ -170,7 +170,7 @@ def _compare(title: str) -> None:
     seconds = time.monotonic() - begun
     peak = f"{tracemalloc.get_traced_memory()[1] / 2**20:.0f} MiB" if MEMORY else "-"
     tracemalloc.stop()
-    Transport.send = send  # type: ignore[method-assign]
+    Transport.send = send  # type: ignore[method-assign]  # counted for the time of the bench
     present = Difference.objects.present().count()
     print(
         f"| {title} | {seconds:.1f} s | {calls} | {len(queries)} | {peak} | {present} | {row.left_over} | "
@@ -184,7 +184,7 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with own_servers() as folder:
         django.setup()
-        from django.core.management import call_command  # noqa: PLC0415
+        from django.core.management import call_command  # noqa: PLC0415  (once Django is set up)
 
         call_command("migrate", verbosity=0)
         with _simulator(folder / "simulator") as broker:

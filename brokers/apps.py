@@ -24,12 +24,12 @@ def _advance_due_orders(_now: datetime) -> int:
 
 
 def _run_due_operations(_now: datetime) -> int:
-    from brokers.services import run_due_operations  # noqa: PLC0415
+    from brokers.services import run_due_operations  # noqa: PLC0415  (as above)
 
     return run_due_operations(clock=utc_now)
 
 
 def _reconcile_due_units(_now: datetime) -> int:
-    from brokers.services import reconcile_due_units  # noqa: PLC0415
+    from brokers.services import reconcile_due_units  # noqa: PLC0415  (as above)
 
     return reconcile_due_units(clock=utc_now)

@@ -220,7 +220,7 @@ def _in_turn(
     the dice decide: nobody waits for ever behind one that can never be examined. Left over are those not told of yet.
     """
     told = set(_present(comparison).values_list("login", flat=True)) if suspects else set()
-    order = sorted(suspects, key=lambda each: (each.login in told, not first(each), random.random()))  # noqa: S311
+    order = sorted(suspects, key=lambda each: (each.login in told, not first(each), random.random()))  # noqa: S311  (no secret)
     for number, suspect in enumerate(order):
         if number == MOST_SUSPECTS or comparison.is_time_up():
             comparison.left_over += sum(each.login not in told for each in order[number:])
