@@ -51,18 +51,24 @@ def same_figures(one: dict[str, Any], other: dict[str, Any]) -> bool:
 
 
 def with_ours_since(before: dict[str, Any], operation: BrokerOperation) -> dict[str, Any]:
-    """The earlier baseline, with what other operations of ours have moved on that account since then."""
+    """The earlier baseline, with what other operations of ours have moved on that account since then; each counts once,
+    however often the result is brought up to date again."""
     done = BrokerOperation.objects.filter(
         account=operation.account, kind__in=BrokerOperation.MONEY, status=BrokerOperation.Status.DONE
     ).exclude(pk=operation.pk)
     since = BrokerOperationEvent.objects.filter(
         subject_id__in=done.values("pk"), to_status=BrokerOperation.Status.DONE, id__gt=before["event"]
     )
-    moves = done.filter(pk__in=since.values("subject_id"))
+    moved_by = dict(since.values_list("subject_id", "id"))
+    moves = done.filter(pk__in=moved_by)
     moved = [
         each.amount if each.kind == BrokerOperation.Kind.DEPOSIT else -each.amount for each in moves if each.amount
     ]
-    return before | {"count": before["count"] + len(moved), "sum": str(Decimal(before["sum"]) + sum(moved))}
+    return {
+        "count": before["count"] + len(moved),
+        "sum": str(Decimal(before["sum"]) + sum(moved)),
+        "event": max(moved_by.values(), default=before["event"]),
+    }
 
 
 def net(transfers: list[Transfer]) -> Decimal:

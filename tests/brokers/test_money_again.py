@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from brokers.client.errors import NoDataError
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import advance_order, procedures, resume_operation, resume_order, run_operation
+from brokers.services.transfers import with_ours_since
 from tests.brokers.driving import TESTER, JumpingClock, adopted, drive, fault, placed, run, settles_at, withdrawal
 from tests.simulator import Simulator
 
@@ -83,6 +85,19 @@ def test_another_payment_of_the_same_price_is_not_taken_for_this_one(
     operation = run(operation, clock)
     assert (operation.status, operation.attempts) == (Status.DONE, 2)
     assert simulator.account(payer.login)["balance"] == 9002.0
+
+
+def test_what_others_have_moved_is_counted_once_however_often_a_baseline_is_brought_up_to_date(
+    simulator: Simulator, payer: TradingAccount, called_absent: Absent
+):
+    clock = JumpingClock()
+    operation = called_absent(clock)
+    before = operation.baseline
+    assert before is not None
+    run(withdrawal(payer, subject="purchase:2:payment"), clock)
+    once = with_ours_since(before, operation)
+    assert (once["count"], Decimal(once["sum"])) == (before["count"] + 1, Decimal(before["sum"]) - 499)
+    assert with_ours_since(once, operation) == once
 
 
 def test_a_payment_that_was_given_up_before_its_second_call_goes_on_when_it_is_resumed(
