@@ -2,9 +2,9 @@
 
 import contextlib
 import logging
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
+from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, connections
 
@@ -23,40 +23,52 @@ THREADS = 8
 
 
 def advance_due_orders(*, clock: Clock, limit: int = 200) -> int:
-    """Work on at most `limit` due orders; returns how many. They share one list of accounts per unit."""
-    waiting, snapshots = AccountOrder.objects.due(clock())[:limit].count(), Snapshots()
+    """Work on the orders due now, at most `limit`; returns how many. They share one list of accounts per unit."""
+    due, snapshots = AccountOrder.objects.due(clock())[:limit], Snapshots()
     return _work(
-        waiting,
-        lambda: claim_order(clock=clock),
+        due.values_list("pk", flat=True),
+        lambda pk: claim_order(clock=clock, order_id=pk),
         lambda lease: work_on_order(lease, clock=clock, snapshots=snapshots),
     )
 
 
 def run_due_operations(*, clock: Clock, limit: int = 200) -> int:
-    """Work on at most `limit` due operations that stand alone; returns how many."""
-    waiting = BrokerOperation.objects.due(clock())[:limit].count()
-    return _work(waiting, lambda: claim_operation(clock=clock), lambda lease: work_on_operation(lease, clock=clock))
+    """Work on the operations that stand alone and are due now, at most `limit`, and on what waits for them.
+
+    Returns how many were due and nobody else's.
+    """
+    return _work(
+        BrokerOperation.objects.due(clock())[:limit].values_list("pk", flat=True),
+        lambda pk: claim_operation(clock=clock, operation_id=pk),
+        lambda lease: work_on_operation(lease, clock=clock),
+    )
 
 
-def _work(waiting: int, claim: Callable[[], Lease | None], work: Callable[[Lease], None]) -> int:
-    """Claim and work, at most `waiting` times in all threads together."""
-    permits = threading.Semaphore(waiting)
+def _work(due: Iterable[int], claim: Callable[[int], Lease | None], work: Callable[[Lease], None]) -> int:
+    """Claim and work on each of the rows once. One that somebody else has, or has finished, is passed over."""
+    rows: SimpleQueue[int] = SimpleQueue()
+    for pk in due:
+        rows.put(pk)
 
     def work_on(_thread: int) -> int:
         done = 0
         try:
-            while permits.acquire(blocking=False) and (lease := claim()):
-                done += 1
-                _work_on_one(lease, work)
+            while True:
+                lease = claim(rows.get_nowait())
+                if lease is not None:
+                    done += 1
+                    _work_on_one(lease, work)
+        except Empty:
+            return done
         finally:
             # A thread's connection is of no use to anyone after it.
             connections.close_all()
-        return done
 
-    if waiting == 0:
+    if rows.empty():
         return 0
-    with ThreadPoolExecutor(min(THREADS, waiting), thread_name_prefix="brokers") as threads:
-        return sum(threads.map(work_on, range(min(THREADS, waiting))))
+    size = min(THREADS, rows.qsize())
+    with ThreadPoolExecutor(size, thread_name_prefix="brokers") as threads:
+        return sum(threads.map(work_on, range(size)))
 
 
 def _work_on_one(lease: Lease, work: Callable[[Lease], None]) -> None:

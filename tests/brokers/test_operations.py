@@ -1,7 +1,7 @@
 """Withdrawals and taking accounts out of trading, against the real simulator."""
 
 import threading
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 
 import pytest
@@ -12,10 +12,8 @@ from brokers.models import BrokerOperation, TradingAccount
 from brokers.services import (
     SubjectReusedError,
     decide_operation,
-    operations,
     request_disable_and_flatten,
     resume_operation,
-    run_due_operations,
     run_operation,
 )
 from propdesk.lib.times import utc_now
@@ -276,38 +274,8 @@ def test_an_account_that_cannot_be_disabled_ends_in_review(simulator: Simulator,
     assert not simulator.account(payer.login)["enabled"]
 
 
-def test_a_batch_runs_what_is_due(simulator: Simulator, payer: TradingAccount):
-    for number in range(12):
-        withdrawal(payer, amount="1", subject=f"purchase:{number}")
-    clock = JumpingClock()
-    for _ in range(50):
-        run_due_operations(clock=clock)
-        waiting = BrokerOperation.objects.open().order_by("next_at").first()
-        if waiting is None:
-            break
-        clock.jump_to(waiting.next_at)
-    assert BrokerOperation.objects.filter(status=Status.DONE).count() == 12
-    assert simulator.account(payer.login)["balance"] == 9988.0
-    assert run_due_operations(clock=clock) == 0
-
-
 def test_a_withdrawal_needs_an_amount_above_zero(payer: TradingAccount):
     with pytest.raises(IntegrityError):
         withdrawal(payer, amount="0")
     assert payer.operations.count() == 0
     assert Decimal(payer.group.default_deposit) == Decimal(100000)
-
-
-@pytest.mark.parametrize(("minutes", "status"), [(29, Status.INTENDED), (31, Status.NEEDS_REVIEW)])
-def test_work_that_breaks_off_again_and_again_is_shown_to_staff(
-    payer: TradingAccount, monkeypatch: pytest.MonkeyPatch, minutes: int, status: int
-):
-    def broken(*_args: object) -> None:
-        raise KeyError("count")
-
-    operation = withdrawal(payer)
-    monkeypatch.setattr(operations, "procedure_of", broken)
-    later = utc_now() + timedelta(minutes=minutes)
-    run_due_operations(clock=lambda: later)
-    operation.refresh_from_db()
-    assert (operation.status, "KeyError" in operation.review_reason) == (status, status == Status.NEEDS_REVIEW)
