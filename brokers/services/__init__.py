@@ -3,6 +3,7 @@
 from brokers.services.batches import advance_due_orders, run_due_operations
 from brokers.services.connections import ConnectionTest, broker_for, read_account, save_connection, test_connection
 from brokers.services.enabling import enable_by_hand, objection_to_enabling
+from brokers.services.late_effects import late_enabling_until
 from brokers.services.objections import register_objection
 from brokers.services.operations import (
     SubjectReusedError,
@@ -44,6 +45,7 @@ __all__ = [
     "conclude_operation",
     "decide_operation",
     "enable_by_hand",
+    "late_enabling_until",
     "mend_difference",
     "objection_to_enabling",
     "place_order",

@@ -6,11 +6,13 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Max
 
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerOperation, TradingAccount
 from brokers.services.calls import Work, carry_out, wind_up
 from brokers.services.connections import broker_for
+from brokers.services.late_effects import late_enabling_until
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operation
 from brokers.services.objections import refuse_unwanted
 from brokers.services.outcomes import LONGEST_WAIT
@@ -89,14 +91,22 @@ def request_disable_and_flatten(
 ) -> tuple[BrokerOperation, BrokerOperation]:
     """Take an account out of trading: disable it, then close what is open. Both count only when read back.
 
-    What was to enable it again is withdrawn. A disabling that ends in review does not hold the closing back; once staff
-    resume it, all is closed again after it.
+    What was to enable it again is withdrawn; where a lost call may still enable it, all is done once more when it no
+    longer can. A disabling that ends in review does not hold the closing back; once staff resume it, all is closed
+    again after it.
     """
-    disable = _intend(subject=subject, kind=Kind.DISABLE, account=account, by=by, now=now, reason=reason)
+    disable, close_all = _intend_out(1, subject=subject, account=account, by=by, now=now, reason=reason)
     _withdraw_enabling(disable, by=by, now=now)
-    close_all = _intend(
-        subject=subject, kind=Kind.CLOSE_ALL, account=account, after=disable, by=by, now=now, reason=reason
-    )  # fmt: skip
+    until = late_enabling_until(account)
+    if until is not None and until > now:
+        again = f"A lost call may enable the account until {until:%H:%M:%S} UTC."
+        _intend_out(2, subject=subject, account=account, by=by, now=now, reason=again, next_at=until)
+    return disable, close_all
+
+
+def _intend_out(generation: int, *, account: TradingAccount, **values: Any) -> tuple[BrokerOperation, BrokerOperation]:
+    disable = _intend(kind=Kind.DISABLE, account=account, generation=generation, **values)
+    close_all = _intend(kind=Kind.CLOSE_ALL, account=account, generation=generation, after=disable, **values)
     return disable, close_all
 
 
@@ -113,7 +123,10 @@ def _withdraw_enabling(disable: BrokerOperation, *, by: Actor, now: datetime) ->
     )
     for operation in enables.select_for_update():
         if operation.status in {Status.CALLING, Status.IN_DOUBT}:
-            transition(operation, to=Status.NEEDS_REVIEW, by=by, now=now, reason=reason, review_reason=reason)
+            transition(
+                operation, to=Status.NEEDS_REVIEW, by=by, now=now, reason=reason, review_reason=reason,
+                was_in_doubt=True,
+            )  # fmt: skip
         else:
             transition(
                 operation, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now, review_reason=""
@@ -206,9 +219,11 @@ def close_again(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
         transition(closed, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now, review_reason="")
     elif closed.status != Status.DONE:
         return
+    closings = BrokerOperation.objects.filter(subject=closed.subject, kind=Kind.CLOSE_ALL)
+    last: int = closings.aggregate(last=Max("generation"))["last"]
     again = _intend(
-        subject=closed.subject, kind=Kind.CLOSE_ALL, account=closed.account, generation=closed.generation + 1,
-        after=disable, by=by, now=now,
+        subject=closed.subject, kind=Kind.CLOSE_ALL, account=closed.account, generation=last + 1, after=disable,
+        by=by, now=now,
     )  # fmt: skip
     if disable.status == Status.DONE:
         nudge("brokers.run_operation", again.pk)
@@ -248,7 +263,7 @@ def _intend(
         generation=generation,
         defaults={
             "connection_id": account.connection_id, "account": account, "after": after,
-            "next_at": now, "created_at": now, "updated_at": now, **values,
+            "created_at": now, "updated_at": now, "next_at": now, **values,
         },
     )  # fmt: skip
     if is_new:

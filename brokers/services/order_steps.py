@@ -15,6 +15,7 @@ from brokers.client.base import AccountDetails
 from brokers.client.errors import BrokerError
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
 from brokers.services.calls import Work, carry_out
+from brokers.services.late_effects import quarantine_of
 from brokers.services.operations import request_disable_and_flatten
 from brokers.services.outcomes import BROKERS, PATIENCE, wait_before_retry
 from brokers.services.procedures import procedure_of, sound_accounts
@@ -171,8 +172,7 @@ def _quarantine_ends(order: AccountOrder, work: Work) -> datetime:
         # Enabling late what is to be enabled anyway does no harm.
         doubtful = doubtful.exclude(kind=Kind.ENABLE)
     last: datetime | None = doubtful.aggregate(last=Max("started_at"))["last"]
-    length = timedelta(seconds=work.connection.deadline_seconds + work.connection.quarantine_seconds)
-    return (last or order.created_at) + length
+    return (last or order.created_at) + quarantine_of(work.connection)
 
 
 def _no_data(order: AccountOrder, work: Work, error: BrokerError) -> Outcome:

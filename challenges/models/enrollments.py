@@ -1,7 +1,7 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Exists, OuterRef, Q, Subquery, Value
+from django.db.models import Exists, OuterRef, Q, Value
 from django.db.models.functions import Cast, Concat
 
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
@@ -22,15 +22,14 @@ class EnrollmentQuerySet(models.QuerySet["Enrollment"]):
         return self.filter(status=ChallengeStatus.PENDING)
 
     def awaiting_final_figures(self) -> "EnrollmentQuerySet":
-        """Those that are over and whose account has been read disabled, and flat the last time that it was closed."""
+        """Those that are over and whose account has been read disabled and flat, each time that this was asked for."""
         kind, done = BrokerOperation.Kind, BrokerOperation.Status.DONE
         operations = BrokerOperation.objects.filter(
             subject=Concat(Value("enrollment:"), Cast(OuterRef("pk"), models.CharField()), Value(":close"))
         )
-        disabled = operations.filter(kind=kind.DISABLE, status=done)
-        closings = operations.filter(kind=kind.CLOSE_ALL).order_by("-generation")
-        over = self.filter(Exists(disabled), status__in=OVER, final_at=None)
-        return over.alias(closing=Subquery(closings.values("status")[:1])).filter(closing=done)
+        disabled, closed = (operations.filter(kind=each, status=done) for each in (kind.DISABLE, kind.CLOSE_ALL))
+        out = Exists(disabled) & Exists(closed) & ~Exists(operations.unfinished())
+        return self.filter(out, status__in=OVER, final_at=None)
 
 
 class EnrollmentEvent(Event):

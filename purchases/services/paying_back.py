@@ -5,14 +5,20 @@ is refunded only when the deposit is done. Each step is committed by itself and 
 """
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Q
 
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
 from brokers.models.operations import BrokerOperationQuerySet
-from brokers.services import advance_order, request_disable_and_flatten, request_refund, run_operation
+from brokers.services import (
+    advance_order,
+    late_enabling_until,
+    request_disable_and_flatten,
+    request_refund,
+    run_operation,
+)
 from propdesk.lib.transitions import transition
 from purchases.models import Purchase
 from purchases.services.refunding import refund_refused
@@ -86,7 +92,7 @@ def _take_account_out(purchase: Purchase, account: TradingAccount, clock: Clock)
     if _is_out(account, purchase):
         return None
     if not _switches(account).unfinished().exists():
-        until = _late_enabling_until(account)
+        until = late_enabling_until(account)
         if until is not None and until > clock():
             return Obstacle(f"a lost call could still enable account {account.login} until {until:%H:%M:%S} UTC")
         _request_out(purchase, account, now=clock())
@@ -108,17 +114,9 @@ def _is_out(account: TradingAccount, purchase: Purchase) -> bool:
     last = done.exclude(kind=Kind.CLOSE_ALL).last()
     if last is None:
         return False
-    not_before = max(filter(None, (purchase.refund_asked_at, _late_enabling_until(account))))
+    not_before = max(filter(None, (purchase.refund_asked_at, late_enabling_until(account))))
     is_disabled = done.filter(pk=last.pk, kind=Kind.DISABLE, started_at__gte=not_before).exists()
     return is_disabled and done.filter(kind=Kind.CLOSE_ALL, started_at__gte=last.finished_at).exists()
-
-
-def _late_enabling_until(account: TradingAccount) -> datetime | None:
-    """Until when a call to enable it, whose answer was lost, could still have its effect."""
-    doubtful = _switches(account).filter(kind=Kind.ENABLE, was_in_doubt=True)
-    last: datetime | None = doubtful.aggregate(last=Max("started_at"))["last"]
-    wait = account.connection.deadline_seconds + account.connection.quarantine_seconds
-    return last + timedelta(seconds=wait) if last else None
 
 
 def _switches(account: TradingAccount) -> BrokerOperationQuerySet:

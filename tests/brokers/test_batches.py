@@ -34,7 +34,7 @@ def test_what_comes_due_during_a_round_takes_nobodys_turn(
 ):
     withdrawal(payer, amount="1", subject="purchase:1")
     last = withdrawal(payer, amount="1", subject="purchase:2")
-    honest = batches.work_on_operation
+    honest = operations.work_on_operation
 
     def overtaken(lease: Lease, *, clock: Clock) -> None:
         """While the first is worked on, one comes due that has waited longer than the second."""

@@ -139,6 +139,23 @@ def test_asking_again_for_the_same_disabling_leaves_to_staff_what_was_under_way(
         assert status_of(enable) == Status.NEEDS_REVIEW
 
 
+def test_a_lift_waits_for_the_second_disabling_of_a_pause(enrollment: Enrollment, simulator: Simulator) -> None:
+    lost = lifted(enrollment)
+    run_due_operations(clock=utc_now)
+    BrokerOperation.objects.filter(pk=lost.pk).update(was_in_doubt=True, started_at=NOW)
+    next_day = TODAY + timedelta(days=1)
+    with transaction.atomic():
+        locked = lock_enrollment(enrollment.pk)
+        pause_enrollment(enrollment=locked, trading_day=next_day, by=TESTER, now=NOW)
+        lift_pause(enrollment=locked, trading_day=next_day + timedelta(days=1), by=TESTER, now=NOW)
+    enable = BrokerOperation.objects.filter(account=account_of(enrollment), kind=Kind.ENABLE).latest("id")
+    assert enable.after is not None
+    assert (enable.after.kind, enable.after.generation) == (Kind.CLOSE_ALL, 2)
+    for _ in range(2):
+        run_due_operations(clock=utc_now)
+    assert simulator.account(account_of(enrollment).login)["enabled"] is True
+
+
 def test_an_enabling_that_something_speaks_against_is_not_tried_again(enrollment: Enrollment) -> None:
     enable = lifted(enrollment)
     put(enable, Status.NEEDS_REVIEW)
@@ -220,7 +237,7 @@ def test_a_difference_found_during_a_pause_does_not_stop_a_trader_whose_pause_wa
     difference = make_difference(account_of(enrollment), 1, kind=kind, last_seen_at=utc_now())
     enable = lift(enrollment)
     run_due_operations(clock=utc_now)
-    with pytest.raises(ConflictError, match=f"Operation enable for {enable.subject} is younger than what was compared"):
+    with pytest.raises(ConflictError, match=f"Operation enable for {enable.subject} has switched the account since"):
         mend(difference)
     assert BrokerOperation.objects.filter(kind=Kind.DISABLE).count() == 1
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 
 from brokers.models import BrokerOperation
-from brokers.services import resume_operation, run_operation
+from brokers.services import request_enable, resume_operation, run_operation
 from challenges.models import Breach, ChallengeStatus, Enrollment, EnrollmentState, MetricSnapshot
 from challenges.services import final_figures
 from challenges.services.final_figures import record_final_figures
@@ -16,10 +16,10 @@ from tests.brokers.driving import JumpingClock, run
 from tests.challenges.firm import TESTER, Firm
 
 
-def close_account(enrollment: Enrollment) -> None:
+def close_account(enrollment: Enrollment, *, generation: int = 1) -> None:
     """Let the operations run that disable and flatten the account."""
     disable = BrokerOperation.objects.get(
-        kind=BrokerOperation.Kind.DISABLE, subject=f"enrollment:{enrollment.pk}:close"
+        kind=BrokerOperation.Kind.DISABLE, subject=f"enrollment:{enrollment.pk}:close", generation=generation
     )
     run_operation(operation_id=disable.pk, clock=utc_now)
 
@@ -152,6 +152,25 @@ def test_what_was_closed_before_a_late_disabling_is_not_the_end(firm: Firm) -> N
     enrollment.refresh_from_db()
     assert (enrollment.final_balance, enrollment.final_equity) == (Decimal(91000), Decimal(91000))
     assert enrollment.final_at == again.finished_at
+
+
+def test_the_figures_wait_until_a_lost_enabling_can_no_longer_undo_the_end(firm: Firm) -> None:
+    enrollment = firm.enrollment()
+    assert enrollment.account is not None
+    lost = request_enable(subject="test", account=enrollment.account, by=TESTER, now=firm.clock())
+    done = BrokerOperation.Status.DONE
+    BrokerOperation.objects.filter(pk=lost.pk).update(status=done, was_in_doubt=True, started_at=firm.clock.now)
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+    close_account(enrollment)
+    assert record_final_figures(now=utc_now()) == 0
+
+    firm.trade(enrollment, balance=94000, equity=91000)
+    close_account(enrollment, generation=2)
+    assert record_final_figures(now=utc_now()) == 1
+
+    enrollment.refresh_from_db()
+    assert (enrollment.final_balance, enrollment.final_equity) == (Decimal(91000), Decimal(91000))
 
 
 def test_one_that_cannot_be_recorded_does_not_stop_the_others(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:

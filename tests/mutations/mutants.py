@@ -88,9 +88,12 @@ MUTANTS = (
     one("closing is read back", f"{SERVICES}/procedures.py",
         "if stats.margin == 0 and stats.equity == stats.balance:", "if True:",
         f"{OPERATIONS}::test_taking_out_goes_on_until_it_is_verified"),
+    one("what a lost enabling may undo is done again", f"{SERVICES}/operations.py",
+        "if until is not None and until > now:", "if False:",
+        "tests/brokers/test_late_enabling.py"),
     # Orders
     one("quarantine", f"{SERVICES}/order_steps.py",
-        "return (last or order.created_at) + length", "return order.created_at",
+        "return (last or order.created_at) + quarantine_of(work.connection)", "return order.created_at",
         f"{RECOVERY}::test_an_account_that_appears_late_is_recorded_and_disabled",
         f"{MECHANISMS}::test_the_quarantine_finds_the_account_that_a_late_creation_leaves_behind[on]"),
     one("an operation remembers its doubt", f"{SERVICES}/outcomes.py",

@@ -66,11 +66,12 @@ def _objection(difference: Difference, account: TradingAccount) -> str:
     """Why mending would undo what was wanted since the comparison; empty when it would not."""
     not_to_trade = objection_to_trading(account, lock=True)
     switches = BrokerOperation.objects.filter(account=account, kind__in=SWITCHES)
-    since = switches.filter(updated_at__gte=difference.last_seen_at).order_by("pk").last()
+    younger = switches.filter(updated_at__gte=difference.last_seen_at) | switches.open()
+    since = younger.order_by("pk").last()
     if difference.kind == Kind.DISABLED and not_to_trade:
         return not_to_trade
     if since is not None:
-        return f"Operation {since} is younger than what was compared: the next comparison tells how it stands."
+        return f"Operation {since} has switched the account since, or is about to: the next comparison tells how it stands."
     return ""
 
 
