@@ -51,6 +51,11 @@ def remember_pristine() -> None:
     TransactionTestCase._fixture_teardown = _restore  # type: ignore[attr-defined]
 
 
+def empty_database() -> None:
+    """For what commits outside a test, such as a fixture of a whole module."""
+    TransactionTestCase()._fixture_teardown()  # type: ignore[attr-defined]
+
+
 def _restore(_: TransactionTestCase) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pristine.restore()")

@@ -5,11 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from pytest_django import DjangoDbBlocker
 
 from propdesk.lib.access.sessions import Session
 from propdesk.lib.mng.parsers import MAX_BODY
+from tests.database import empty_database
 from tests.programs.conftest import secret_for
 from tests.propdesk.mng.conftest import make_seed_groups
 from tests.propdesk.mng.gateway import Client
@@ -26,7 +26,7 @@ def secret(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterato
     with django_db_blocker.unblock():
         make_seed_groups()
         yield secret_for(Session.MANAGER)
-        call_command("flush", verbosity=0, interactive=False)
+        empty_database()
 
 
 @pytest.fixture(autouse=True)
