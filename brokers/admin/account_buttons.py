@@ -5,6 +5,7 @@ from typing import Any
 from brokers.client.errors import NotSentError
 from brokers.models import BrokerOperation, TradingAccount
 from brokers.services import (
+    ClockError,
     ResetOutcome,
     ResetUnderWayError,
     SubjectReusedError,
@@ -57,7 +58,7 @@ def _reset(account: TradingAccount, by: Actor, reason: str, token: str) -> Page:
             "An earlier reset is not over: it may still reach the broker, and would undo a new one. Nothing was sent "
             "now. Reset the password again in about a minute."
         ) from exc
-    except NotSentError as exc:
+    except (NotSentError, ClockError) as exc:
         raise ConflictError(f"Nothing was sent, and the password is as it was. {exc}") from exc
     if outcome.password is None:
         raise ConflictError(_why_not_set(outcome))

@@ -4,6 +4,7 @@ from brokers.services.batches import advance_due_orders, run_due_operations
 from brokers.services.connections import ConnectionTest, broker_for, read_account, save_connection, test_connection
 from brokers.services.enabling import enable_by_hand, objection_to_enabling
 from brokers.services.late_effects import late_enabling_until
+from brokers.services.leases import ClockError
 from brokers.services.objections import register_objection
 from brokers.services.operations import (
     SubjectReusedError,
@@ -30,6 +31,7 @@ from brokers.services.reconciliation import (
 from brokers.services.reviewing import Review, conclude_operation, review_of
 
 __all__ = [
+    "ClockError",
     "ConnectionTest",
     "ResetOutcome",
     "ResetUnderWayError",

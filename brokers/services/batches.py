@@ -9,7 +9,7 @@ from queue import Empty, SimpleQueue
 from django.db import DatabaseError, connections
 
 from brokers.models import AccountOrder, BrokerOperation
-from brokers.services.leases import Clock, Lease, Leased, claim_operation, claim_order
+from brokers.services.leases import Clock, Lease, Leased, LeaseLostError, claim_operation, claim_order
 from brokers.services.operations import work_on_operation
 from brokers.services.orders import work_on_order
 from brokers.services.outcomes import BROKERS, PATIENCE
@@ -88,5 +88,5 @@ def _give_up_in_time(lease: Lease, error: Exception) -> None:
     now = lease.clock()
     if now - (row.resumed_at or row.created_at) > PATIENCE:
         reason = f"Work on it breaks off: {type(error).__name__}, see the log."
-        with contextlib.suppress(IllegalTransitionError):
+        with contextlib.suppress(IllegalTransitionError, LeaseLostError), lease.fence():
             transition(row, to=row.Status.NEEDS_REVIEW, by=BROKERS, now=now, reason=reason, review_reason=reason)

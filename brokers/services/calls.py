@@ -5,17 +5,15 @@ and then a reading decides; a *calling* operation that is found without its work
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError
 
-from brokers.client.base import Broker
 from brokers.client.errors import BrokerError, OutcomeUnknownError, RefusedError, TryLaterError
 from brokers.models import BrokerConnection, BrokerOperation
-from brokers.services.leases import Clock, Lease
 from brokers.services.outcomes import (
     BROKERS,
     PATIENCE,
@@ -29,7 +27,7 @@ from brokers.services.outcomes import (
     tried_since,
     wait_before_retry,
 )
-from brokers.services.snapshots import Snapshots
+from brokers.services.work import Work
 from propdesk.lib.transitions import IllegalTransitionError, transition
 
 Status = BrokerOperation.Status
@@ -54,22 +52,6 @@ class Finding:
     reason: str = ""
     # When the reading was begun, if it is one that others have asked for as well.
     begun: datetime | None = None
-
-
-@dataclass(slots=True)
-class Work:
-    """What a worker has in hand: a client, a lease, the time, and the readings of its round."""
-
-    connection: BrokerConnection
-    client: Broker
-    lease: Lease
-    clock: Clock
-    snapshots: Snapshots = field(default_factory=Snapshots)
-
-    def broker(self) -> Broker:
-        """The client, once the lease is sure to outlast one call. Raises `LeaseLostError`."""
-        self.lease.hold(self.connection.deadline_seconds)
-        return self.client
 
 
 class Procedure(ABC):
@@ -127,24 +109,21 @@ def wind_up(operation: BrokerOperation, procedure: Procedure, work: Work) -> Non
     if operation.status == Status.IN_DOUBT and operation.next_at <= work.clock():
         _settle(operation, procedure, work)
     if operation.status == Status.INTENDED:
-        now, reason = work.clock(), "Nobody wants it any more."
-        change(operation, to=Status.CANCELLED, now=now, reason=reason, finished_at=now)
+        change(operation, work, to=Status.CANCELLED, reason="Nobody wants it any more.", finished_at=work.clock())
 
 
 def _recover(operation: BrokerOperation, work: Work) -> None:
     """Its worker died, or lost its lease. Only money without a baseline of this call is known not to have been sent."""
     if operation.kind in BrokerOperation.MONEY and (operation.baseline is None or EARLIER in operation.baseline):
-        send_back(operation, now=work.clock(), reason="Found before its call was made.")
+        send_back(operation, work, reason="Found before its call was made.")
     else:
-        put_in_doubt(operation, now=work.clock(), reason="Found in the middle of its call.")
+        put_in_doubt(operation, work, reason="Found in the middle of its call.")
 
 
 def _call(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
-    now = work.clock()
     if operation.attempts >= procedure.most_attempts:
-        put_in_review(
-            operation, now=now, reason=f"Given up after {operation.attempts} attempts: {operation.error_message}"
-        )
+        reason = f"Given up after {operation.attempts} attempts: {operation.error_message}"
+        put_in_review(operation, work, reason=reason)
         return
     if _begin(operation, procedure, work):
         _send(operation, procedure, work)
@@ -158,16 +137,16 @@ def _send(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
             # It may be refused because the state is as wanted already, such as a position that is closed.
             _settle(operation, procedure, work, said=f"{exc} ")
         else:
-            conclude_refused(operation, now=work.clock(), message=str(exc))
+            conclude_refused(operation, work, message=str(exc))
     except TryLaterError as exc:
-        send_back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
+        send_back(operation, work, reason=str(exc), attempts=operation.attempts - 1)
     except OutcomeUnknownError as exc:
-        put_in_doubt(operation, now=work.clock(), reason=str(exc))
+        put_in_doubt(operation, work, reason=str(exc))
     else:
         if procedure.repeatable:
             _settle(operation, procedure, work)
         else:
-            _done(operation, procedure, evidence, now=work.clock())
+            _done(operation, procedure, evidence, work)
 
 
 def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool:
@@ -178,31 +157,28 @@ def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool
     # The baseline of an earlier call stays, marked as such, until there is one for this call.
     kept = {**before, EARLIER: True} if before else None
     try:
-        with transaction.atomic(durable=True):
-            transition(
-                operation, to=Status.CALLING, by=BROKERS, now=now, attempts=attempts, baseline=kept, **times
-            )  # fmt: skip
+        change(operation, work, to=Status.CALLING, reason="", attempts=attempts, baseline=kept, **times)
     except IntegrityError:
         # Another money operation of this account is under way (M7).
-        set_columns(operation, next_at=now + SHORTEST_WAIT)
+        set_columns(operation, work, next_at=now + SHORTEST_WAIT)
         return False
     try:
         baseline = procedure.baseline(operation, work)
     except RefusedError as exc:
         # There is no such account: the call itself would fare no better.
-        conclude_refused(operation, now=work.clock(), message=str(exc), attempts=operation.attempts - 1)
+        conclude_refused(operation, work, message=str(exc), attempts=operation.attempts - 1)
         return False
     except BrokerError as exc:
-        send_back(operation, now=work.clock(), reason=str(exc), attempts=operation.attempts - 1)
+        send_back(operation, work, reason=str(exc), attempts=operation.attempts - 1)
         return False
     if expected := procedure.landed_since(operation, before, baseline):
         # Before a second call a reading has to say whether it was the first one that landed.
         reason = "Transfers have come in since a call that was taken for lost."
         doubt = put_in_review if work.clock() - tried_since(operation) > PATIENCE else put_in_doubt
-        doubt(operation, now=work.clock(), reason=reason, attempts=operation.attempts - 1, baseline=expected)
+        doubt(operation, work, reason=reason, attempts=operation.attempts - 1, baseline=expected)
         return False
     if baseline is not None:
-        set_columns(operation, baseline=baseline, **_times(procedure, work, work.clock()))
+        set_columns(operation, work, baseline=baseline, **_times(procedure, work, work.clock()))
     return True
 
 
@@ -219,21 +195,20 @@ def _settle(operation: BrokerOperation, procedure: Procedure, work: Work, *, sai
     try:
         finding, is_settled = _read(operation, procedure, work)
     except BrokerError as exc:
-        _look_again(operation, now=work.clock(), reason=str(exc))
+        _look_again(operation, work, reason=str(exc))
         return
-    now = work.clock()
     match finding.verdict:
         case Verdict.DONE:
-            _done(operation, procedure, finding.evidence, now=now)
+            _done(operation, procedure, finding.evidence, work)
         case Verdict.UNCLEAR:
-            put_in_review(operation, now=now, reason=finding.reason, evidence=finding.evidence)
+            put_in_review(operation, work, reason=finding.reason, evidence=finding.evidence)
         case Verdict.NOTHING if procedure.repeatable:
-            send_back(operation, now=now, reason=said + finding.reason)
+            send_back(operation, work, reason=said + finding.reason)
         case Verdict.NOTHING if is_settled:
             reason, evidence = procedure.absent_reason, finding.evidence
-            change(operation, to=procedure.when_absent, now=now, reason=reason, evidence=evidence, next_at=now)
+            change(operation, work, to=procedure.when_absent, reason=reason, evidence=evidence, next_at=work.clock())
         case Verdict.NOTHING:
-            _look_again(operation, now=now, reason=operation.error_message)
+            _look_again(operation, work, reason=operation.error_message)
 
 
 def _read(operation: BrokerOperation, procedure: Procedure, work: Work) -> tuple[Finding, bool]:
@@ -252,31 +227,28 @@ def _read(operation: BrokerOperation, procedure: Procedure, work: Work) -> tuple
     return finding, is_settled
 
 
-def _look_again(operation: BrokerOperation, *, now: datetime, reason: str) -> None:
+def _look_again(operation: BrokerOperation, work: Work, *, reason: str) -> None:
+    now = work.clock()
     if now - tried_since(operation) > PATIENCE:
-        put_in_review(operation, now=now, reason=f"Still in doubt: {reason}")
+        put_in_review(operation, work, reason=f"Still in doubt: {reason}")
         return
     next_at = now + wait_before_retry(since=operation.started_at or now, now=now)
     if operation.settle_at is not None and operation.settle_at > now:
         next_at = min(next_at, operation.settle_at)
     if operation.status == Status.CALLING:
-        put_in_doubt(operation, now=now, reason=reason)
-    set_columns(operation, next_at=next_at, error_message=reason)
+        put_in_doubt(operation, work, reason=reason)
+    set_columns(operation, work, next_at=next_at, error_message=reason)
 
 
-def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, *, now: datetime) -> None:
-    with transaction.atomic(durable=True):
+def _done(operation: BrokerOperation, procedure: Procedure, evidence: Evidence, work: Work) -> None:
+    with work.lease.fence():
         status = BrokerOperation.objects.select_for_update().values_list("status", flat=True).get(pk=operation.pk)
         if status != operation.status:
             # Somebody was quicker, and has written down what it means.
             raise IllegalTransitionError(operation, status, Status.DONE)
+        now = work.clock()
         procedure.apply(operation, evidence, now=now)
-        change(
-            operation,
-            to=Status.DONE,
-            now=now,
-            reason="",
-            evidence=evidence,
-            finished_at=now,
+        transition(
+            operation, to=Status.DONE, by=BROKERS, now=now, evidence=evidence, finished_at=now,
             account_id=operation.account_id,
-        )
+        )  # fmt: skip

@@ -1,12 +1,12 @@
 """How a cancelled order ends: nothing new is begun, what was begun is settled, and its account is taken out."""
 
 from brokers.models import AccountOrder, BrokerOperation
-from brokers.services.calls import Work, wind_up
+from brokers.services.calls import wind_up
 from brokers.services.operations import request_disable_and_flatten
 from brokers.services.order_steps import Cancelled, Outcome, Review, Wait, account_of, record_orphans
-from brokers.services.outcomes import BROKERS
+from brokers.services.outcomes import BROKERS, change
 from brokers.services.procedures import procedure_of
-from propdesk.lib.transitions import transition
+from brokers.services.work import Work
 
 Kind, Status = BrokerOperation.Kind, BrokerOperation.Status
 
@@ -38,7 +38,8 @@ def _wind_up_operation(operation: BrokerOperation, work: Work) -> Outcome | None
         case Status.NEEDS_REVIEW if operation.kind == Kind.CREATE:
             return Review(f"{operation.get_kind_display()}: {operation.review_reason}")
         case Status.NEEDS_REVIEW if operation.kind == Kind.ENABLE:
-            now, reason = work.clock(), "Its order is cancelled."
-            transition(operation, to=Status.CANCELLED, by=BROKERS, now=now, reason=reason, finished_at=now)
+            change(
+                operation, work, to=Status.CANCELLED, reason="Its order is cancelled.", finished_at=work.clock()
+            )  # fmt: skip
     # Money in review is for staff to decide about; it keeps no account from being taken out.
     return None

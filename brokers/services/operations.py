@@ -10,13 +10,14 @@ from django.db.models import Max
 
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerOperation, TradingAccount
-from brokers.services.calls import Work, carry_out, wind_up
+from brokers.services.calls import carry_out, wind_up
 from brokers.services.connections import broker_for
 from brokers.services.late_effects import late_enabling_until
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operation
 from brokers.services.objections import refuse_unwanted
 from brokers.services.outcomes import LONGEST_WAIT
 from brokers.services.procedures import procedure_of
+from brokers.services.work import Work
 from propdesk.lib.actors import Actor
 from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.nudge import nudge

@@ -14,12 +14,13 @@ from django.db.models import Max
 from brokers.client.base import AccountDetails
 from brokers.client.errors import BrokerError
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
-from brokers.services.calls import Work, carry_out
+from brokers.services.calls import carry_out
 from brokers.services.late_effects import quarantine_of
 from brokers.services.operations import request_disable_and_flatten
 from brokers.services.outcomes import BROKERS, PATIENCE, wait_before_retry
 from brokers.services.procedures import procedure_of, sound_accounts
 from brokers.services.transfers import net, read_transfers, read_transfers_twice
+from brokers.services.work import Work
 from propdesk.lib.money import as_text
 from propdesk.lib.transitions import record
 
@@ -209,8 +210,7 @@ def _intend(
 ) -> BrokerOperation:
     """Write the intent down. Should another worker have been quicker, the database refuses the second one (M2)."""
     now = work.clock()
-    work.lease.hold(0)
-    with transaction.atomic(durable=True):
+    with work.lease.fence():
         # Under its lock: a cancelling that found nothing begun must not be followed by a beginning.
         wanted = AccountOrder.objects.open().filter(pk=order.pk, cancel_asked_at=None)
         if wanted.select_for_update().first() is None:

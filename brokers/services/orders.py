@@ -14,7 +14,6 @@ from django.db import transaction
 
 from brokers.client.errors import BrokerError
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
-from brokers.services.calls import Work
 from brokers.services.cancelling import wind_up_order
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_order
@@ -32,6 +31,7 @@ from brokers.services.order_steps import (
 )
 from brokers.services.outcomes import BROKERS, LONGEST_WAIT
 from brokers.services.snapshots import Snapshots
+from brokers.services.work import Work
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge
 from propdesk.lib.transitions import IllegalTransitionError, record, transition
@@ -102,7 +102,7 @@ def work_on_order(lease: Lease, *, clock: Clock, snapshots: Snapshots | None = N
         if isinstance(outcome, Failed):
             outcome = _before_failing(order, work) or outcome
         if not isinstance(outcome, Wait):
-            outcome = _conclude(order, outcome, now=clock())
+            outcome = _conclude(order, outcome, lease)
     except LeaseLostError:
         return
     except OrderChangedError:
@@ -135,11 +135,10 @@ def _before_failing(order: AccountOrder, work: Work) -> Outcome | None:
     return record_orphans(order, work) if order.was_in_doubt else None
 
 
-def _conclude(order: AccountOrder, outcome: Failed | Review | Cancelled | None, *, now: datetime) -> Wait | None:
+def _conclude(order: AccountOrder, outcome: Failed | Review | Cancelled | None, lease: Lease) -> Wait | None:
     """Write down how the order ends. An order that was cancelled at the last moment does not become ready."""
-    account = account_of(order)
-    with transaction.atomic(durable=True):
-        AccountOrder.objects.select_for_update().get(pk=order.pk)
+    account, now = account_of(order), lease.clock()
+    with lease.fence():
         match outcome:
             case None if _is_cancelled(order):
                 return Wait(now)

@@ -4,10 +4,10 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Min
 
 from brokers.models import AccountOrder, BrokerOperation
+from brokers.services.work import Work
 from propdesk.lib.actors import system
 from propdesk.lib.transitions import transition
 
@@ -36,10 +36,10 @@ def tried_since(operation: BrokerOperation) -> datetime:
     return calls.aggregate(first=Min("at"))["first"] or operation.created_at
 
 
-def conclude_refused(operation: BrokerOperation, *, now: datetime, message: str, **changes: Any) -> None:
+def conclude_refused(operation: BrokerOperation, work: Work, *, message: str, **changes: Any) -> None:
     code = "NOT_ENOUGH_FUNDS" if _means_no_funds(operation, message) else "BROKER_REFUSED"
-    changes |= {"error_code": code, "error_message": message, "finished_at": now}
-    change(operation, to=Status.REFUSED, now=now, reason=message, **changes)
+    changes |= {"error_code": code, "error_message": message, "finished_at": work.clock()}
+    change(operation, work, to=Status.REFUSED, reason=message, **changes)
 
 
 def _means_no_funds(operation: BrokerOperation, message: str) -> bool:
@@ -49,39 +49,45 @@ def _means_no_funds(operation: BrokerOperation, message: str) -> bool:
     )
 
 
-def send_back(operation: BrokerOperation, *, now: datetime, reason: str, attempts: int | None = None) -> None:
+def send_back(operation: BrokerOperation, work: Work, *, reason: str, attempts: int | None = None) -> None:
     """To be called again, a little later; tried for too long already, it is given up."""
+    now, since = work.clock(), tried_since(operation)
     count = operation.attempts if attempts is None else attempts
-    if now - tried_since(operation) > PATIENCE:
-        put_in_review(operation, now=now, reason=f"Given up: {reason}", attempts=count)
+    if now - since > PATIENCE:
+        put_in_review(operation, work, reason=f"Given up: {reason}", attempts=count)
         return
-    next_at = now + wait_before_retry(since=tried_since(operation), now=now)
-    change(operation, to=Status.INTENDED, now=now, reason=reason, error_message=reason, next_at=next_at, attempts=count)
+    next_at = now + wait_before_retry(since=since, now=now)
+    change(
+        operation, work, to=Status.INTENDED, reason=reason, error_message=reason, next_at=next_at, attempts=count
+    )  # fmt: skip
 
 
-def put_in_doubt(operation: BrokerOperation, *, now: datetime, reason: str, **changes: Any) -> None:
-    with transaction.atomic(durable=True):
+def put_in_doubt(operation: BrokerOperation, work: Work, *, reason: str, **changes: Any) -> None:
+    with work.lease.fence():
         if operation.order_id is not None and operation.kind in LEAVES_TRACES:
             AccountOrder.objects.filter(pk=operation.order_id).update(was_in_doubt=True)
-        change(
-            operation, to=Status.IN_DOUBT, now=now, reason=reason, error_message=reason, was_in_doubt=True,
+        now = work.clock()
+        transition(
+            operation, to=Status.IN_DOUBT, by=BROKERS, now=now, reason=reason, error_message=reason, was_in_doubt=True,
             next_at=now + SHORTEST_WAIT, **changes,
         )  # fmt: skip
 
 
-def put_in_review(operation: BrokerOperation, *, now: datetime, reason: str, **changes: Any) -> None:
+def put_in_review(operation: BrokerOperation, work: Work, *, reason: str, **changes: Any) -> None:
     logger.warning("%s needs review: %s", operation, reason)
-    change(operation, to=Status.NEEDS_REVIEW, now=now, reason=reason, review_reason=reason, **changes)
+    change(operation, work, to=Status.NEEDS_REVIEW, reason=reason, review_reason=reason, **changes)
 
 
-def change(
-    operation: BrokerOperation, *, to: BrokerOperation.Status, now: datetime, reason: str, **changes: Any
-) -> None:
-    transition(operation, to=to, by=BROKERS, now=now, reason=reason, **changes)
+def change(operation: BrokerOperation, work: Work, *, to: BrokerOperation.Status, reason: str, **changes: Any) -> None:
+    """Move the operation, for the holder of the lease. Raises `LeaseLostError`, and `IllegalTransitionError` when staff
+    or the owner have decided about it meanwhile."""
+    with work.lease.fence():
+        transition(operation, to=to, by=BROKERS, now=work.clock(), reason=reason, **changes)
 
 
-def set_columns(operation: BrokerOperation, **values: Any) -> None:
-    """Write columns that are no status change, for the holder of the lease."""
-    BrokerOperation.objects.filter(pk=operation.pk).update(**values)
+def set_columns(operation: BrokerOperation, work: Work, **values: Any) -> None:
+    """Write columns that are no status change, for the holder of the lease. Raises `LeaseLostError`."""
+    with work.lease.fence():
+        BrokerOperation.objects.filter(pk=operation.pk).update(**values)
     for name, value in values.items():
         setattr(operation, name, value)

@@ -7,11 +7,12 @@ from django.db import transaction
 from django.db.models import Max
 
 from brokers.models import BrokerOperation, TradingAccount
-from brokers.services.calls import Work, carry_out, wind_up
+from brokers.services.calls import carry_out, wind_up
 from brokers.services.connections import broker_for
-from brokers.services.leases import Clock, Lease, take
+from brokers.services.leases import Clock, Lease, LeaseLostError, take
 from brokers.services.operations import SubjectReusedError
 from brokers.services.procedures import PasswordReset
+from brokers.services.work import Work
 from propdesk.lib.actors import Actor
 from propdesk.lib.transitions import record
 
@@ -39,18 +40,23 @@ def reset_password(
     """Set a new random password for an account, now. Makes one HTTP call and commits transactions of its own.
 
     Raises `ResetUnderWayError` while an earlier reset is not over, `NotSentError` when the connection is switched off,
-    and `SubjectReusedError` when a reset of that `subject` was made before: its password was shown then. Without a
-    subject it is a reset of its own.
+    `ClockError` when this machine's clock is off, and `SubjectReusedError` when a reset of that `subject` was made
+    before: its password was shown then. Without a subject it is a reset of its own.
     """
     client = broker_for(account.connection)
     lease = _begin(account, by=by, clock=clock, subject=subject, reason=reason)
     operation, procedure = lease.row, PasswordReset()
     assert isinstance(operation, BrokerOperation)  # noqa: S101  (what was begun)
     work = Work(account.connection, client, lease, clock)
-    carry_out(operation, procedure, work)
-    if operation.status == Status.INTENDED:
-        # It was not sent, and by the time it could be nobody would be there to be told.
-        wind_up(operation, procedure, work)
+    try:
+        carry_out(operation, procedure, work)
+        if operation.status == Status.INTENDED:
+            # It was not sent, and by the time it could be nobody would be there to be told.
+            wind_up(operation, procedure, work)
+    except LeaseLostError:
+        # It took too long; others have settled it meanwhile, or will.
+        operation.refresh_from_db()
+        return ResetOutcome(operation, None)
     lease.release(next_at=operation.next_at)
     return ResetOutcome(operation, procedure.password if operation.status == Status.DONE else None)
 

@@ -7,7 +7,7 @@ from typing import Any
 from brokers.client.base import AccountDetails, NewAccount
 from brokers.client.errors import OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
-from brokers.services.calls import Evidence, Finding, Procedure, Verdict, Work
+from brokers.services.calls import Evidence, Finding, Procedure, Verdict
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
@@ -20,6 +20,7 @@ from brokers.services.transfers import (
     with_ours_since,
 )
 from brokers.services.whole_lists import known_logins, require_whole
+from brokers.services.work import Work
 from propdesk.lib.money import as_text
 
 Kind = BrokerOperation.Kind

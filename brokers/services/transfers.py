@@ -8,7 +8,7 @@ from django.db.models import Max
 from brokers.client.base import Transfer
 from brokers.client.errors import NoDataError
 from brokers.models import BrokerOperation, BrokerOperationEvent, TradingAccount
-from brokers.services.calls import Work
+from brokers.services.work import Work
 
 
 def read_transfers(work: Work, account: TradingAccount, *, at_least: int = 0) -> list[Transfer]:

@@ -1,5 +1,6 @@
 """One row, one worker: what is claimed, waited for, lost and let go."""
 
+import re
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -9,7 +10,8 @@ import pytest
 from django.db import connection, transaction
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
-from brokers.services.leases import Lease, LeaseLostError, claim_operation, claim_order
+from brokers.services import leases
+from brokers.services.leases import ClockError, Lease, LeaseLostError, claim_operation, claim_order
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import JumpingClock, placed, withdrawal
 
@@ -87,6 +89,56 @@ def test_while_one_claims_another_goes_away_with_nothing_and_does_not_wait(
         another.start()
         another.join(timeout=20)
     assert claimed == [None]
+
+
+@kinds
+def test_who_has_lost_the_lease_writes_nothing(waiting: dict[str, tuple[Any, Claim]], kind: str):
+    row, claim = waiting[kind]
+    lease = claim()
+    assert lease is not None
+    with lease.fence():
+        type(row).objects.filter(pk=row.pk).update(next_at=lease.until)
+    type(row).objects.filter(pk=row.pk).update(leased_until=lease.until + timedelta(seconds=1))
+    with pytest.raises(LeaseLostError), lease.fence():
+        type(row).objects.filter(pk=row.pk).update(next_at=utc_now())
+    row.refresh_from_db()
+    assert row.next_at == lease.until
+
+
+@kinds
+def test_nobody_takes_the_lease_over_while_its_holder_writes(waiting: dict[str, tuple[Any, Claim]], kind: str):
+    _, claim = waiting[kind]
+    lease, clock = claim(), JumpingClock()
+    assert lease is not None
+    clock.jump_to(lease.until)
+    claimed: list[Lease | None] = []
+
+    def come_by() -> None:
+        try:
+            claimed.append(claim_order(clock=clock) if kind == "order" else claim_operation(clock=clock))
+        finally:
+            connection.close()
+
+    with lease.fence():
+        another = threading.Thread(target=come_by)
+        another.start()
+        another.join(timeout=20)
+    assert claimed == [None]
+
+
+@kinds
+@pytest.mark.parametrize("seconds", [-2.5, 2.5])
+def test_a_machine_whose_clock_is_off_takes_no_work(
+    waiting: dict[str, tuple[Any, Claim]], kind: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+):
+    row, claim = waiting[kind]
+    monkeypatch.setattr(leases, "utc_now", lambda: utc_now() + timedelta(seconds=seconds))
+    with pytest.raises(ClockError, match=re.escape(f"{seconds:+.1f} s off the database's")):
+        claim()
+    row.refresh_from_db()
+    assert row.leased_until is None
+    monkeypatch.setattr(leases, "utc_now", lambda: utc_now() + timedelta(seconds=seconds / 2))
+    assert claim() is not None
 
 
 def test_what_is_not_due_yet_is_not_claimed(demo_group: AccountGroup, payer: TradingAccount):

@@ -13,9 +13,10 @@ from brokers.services import (
     request_withdrawal,
     run_operation,
 )
-from brokers.services.calls import Evidence, Work
+from brokers.services.calls import Evidence
 from brokers.services.ledger import record_move
 from brokers.services.procedures import MoneyMove
+from brokers.services.work import Work
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import TESTER, JumpingClock, adopted, drive_in_real_time, fault, placed, run, withdrawal
 from tests.simulator import Simulator

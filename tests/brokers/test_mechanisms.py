@@ -11,8 +11,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection
+from django.db import IntegrityError, connection, transaction
 
+from brokers.client.errors import RefusedError
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import (
     advance_order,
@@ -25,6 +26,7 @@ from brokers.services import (
     run_operation,
     whole_lists,
 )
+from brokers.services.work import Work
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import JumpingClock, drive, drive_in_real_time, fault, placed, run, withdrawal
 from tests.simulator import Simulator
@@ -177,7 +179,7 @@ def test_the_unique_intent_keeps_two_workers_from_creating_one_account_each(
 
     def create() -> None:
         mine = AccountOrder.objects.select_related("group__connection").get(pk=order.pk)
-        work = calls.Work(mine.group.connection, broker_for(mine.group.connection), first, utc_now)
+        work = Work(mine.group.connection, broker_for(mine.group.connection), first, utc_now)
         order_steps.create_account(mine, work)
 
     raised = at_once(create)
@@ -213,12 +215,13 @@ def test_the_lease_keeps_a_second_worker_from_taking_a_call_for_lost_that_is_abo
     if not is_on:
         monkeypatch.setattr(leases, "take", _take_nothing(leases.take))
         monkeypatch.setattr(leases.Lease, "hold", lambda self, seconds: None)
+        monkeypatch.setattr(leases.Lease, "fence", _no_fence)
         monkeypatch.setattr(calls, "SHORTEST_WAIT", timedelta())
     operation = withdrawal(payer)
     slow, honest = threading.Event(), procedures.PatientMove.baseline
     second_is_done = threading.Event()
 
-    def slow_baseline(self: procedures.PatientMove, operation: BrokerOperation, work: calls.Work) -> Any:
+    def slow_baseline(self: procedures.PatientMove, operation: BrokerOperation, work: Work) -> Any:
         baseline = honest(self, operation, work)
         if not slow.is_set():
             slow.set()
@@ -246,6 +249,10 @@ def test_the_lease_keeps_a_second_worker_from_taking_a_call_for_lost_that_is_abo
     assert len(withdrawals) == (1 if is_on else 2)
 
 
+def _no_fence(_: leases.Lease) -> transaction.Atomic:
+    return transaction.atomic(durable=True)
+
+
 def _take_nothing(honest: Callable[..., leases.Lease]) -> Callable[..., leases.Lease]:
     """A lease that nobody else can see."""
 
@@ -263,6 +270,7 @@ def test_the_fence_keeps_a_worker_whose_lease_was_taken_over_from_calling(
 ):
     if not is_on:
         monkeypatch.setattr(leases.Lease, "hold", lambda self, seconds: None)
+        monkeypatch.setattr(leases.Lease, "fence", _no_fence)
     order = placed(demo_group)
     lease = leases.claim_order(clock=utc_now, order_id=order.pk)
     assert lease is not None
@@ -272,6 +280,46 @@ def test_the_fence_keeps_a_worker_whose_lease_was_taken_over_from_calling(
     lease.clock = clock
     orders.work_on_order(lease, clock=clock)
     assert order.operations.exists() == (not is_on)
+
+
+@switched
+def test_the_fence_keeps_a_worker_that_was_held_up_from_writing_what_it_knows(
+    simulator: Simulator, payer: TradingAccount, monkeypatch: pytest.MonkeyPatch, is_on: bool
+):
+    """Its call was refused, and then it stood still; meanwhile another worker's call has taken the money."""
+    if not is_on:
+        monkeypatch.setattr(leases.Lease, "fence", _no_fence)
+    operation, honest = withdrawal(payer), procedures.PatientMove.send
+    refused, landed, written = threading.Event(), threading.Event(), threading.Event()
+
+    def send(self: procedures.PatientMove, operation: BrokerOperation, work: Work) -> Any:
+        if not refused.is_set():
+            refused.set()
+            assert landed.wait(timeout=20)
+            raise RefusedError("Insufficient funds.")
+        evidence = honest(self, operation, work)
+        landed.set()
+        assert written.wait(timeout=20)
+        return evidence
+
+    def held_up() -> None:
+        try:
+            run_operation(operation_id=operation.pk, clock=utc_now)
+        finally:
+            written.set()
+            connection.close()
+
+    monkeypatch.setattr(procedures.PatientMove, "send", send)
+    first = threading.Thread(target=held_up)
+    first.start()
+    assert refused.wait(timeout=20)
+    clock = JumpingClock()
+    operation.refresh_from_db()
+    clock.jump_to(operation.leased_until or clock())
+    operation = run(operation, clock)
+    first.join(timeout=20)
+    assert operation.status == (Operation.Status.DONE if is_on else Operation.Status.REFUSED)
+    assert simulator.account(payer.login)["balance"] == 9501.0
 
 
 @switched
@@ -311,7 +359,7 @@ def test_the_share_of_known_accounts_keeps_a_cut_list_from_counting_as_absence(
     simulator.faults(fault("create", "drop_after"))
     order, clock = placed(demo_group), JumpingClock()
     advance_order(order_id=order.pk, clock=clock)
-    honest = calls.Work.broker
+    honest = Work.broker
 
     class Cut:
         """The broker, whose list of accounts comes empty."""
@@ -323,7 +371,7 @@ def test_the_share_of_known_accounts_keeps_a_cut_list_from_counting_as_absence(
             return (lambda **_: {}) if name == "accounts_details" else getattr(self._broker, name)
 
     with monkeypatch.context() as patched:
-        patched.setattr(calls.Work, "broker", lambda self: Cut(honest(self)))
+        patched.setattr(Work, "broker", lambda self: Cut(honest(self)))
         for _ in range(6):
             clock.jump_to(AccountOrder.objects.get(pk=order.pk).next_at)
             advance_order(order_id=order.pk, clock=clock)

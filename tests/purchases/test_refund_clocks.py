@@ -8,6 +8,9 @@ Where clocks differ, the difference is taken off both: to one that is ahead by a
 that another worker is making right now was lost long ago, and it pays as well. `Later` in each of several threads is
 such a case: each clock jumps ahead at its own readings, so within milliseconds they are a lease apart. It is for one
 worker at a time; threads that work on the same rows go by the real clock, or share one.
+
+The clocks here are those that the workers are given. A machine whose own clock is that far off takes no work at all:
+`tests/brokers/test_leases.py`.
 """
 
 import socket

@@ -71,7 +71,7 @@ def _objection(difference: Difference, account: TradingAccount) -> str:
     if difference.kind == Kind.DISABLED and not_to_trade:
         return not_to_trade
     if since is not None:
-        return f"Operation {since} has switched the account since, or is about to: the next comparison tells how it stands."
+        return f"Operation {since} has switched the account since, or will: the next comparison tells how it stands."
     return ""
 
 
