@@ -1,6 +1,5 @@
 """An enabling whose answer was lost may land after the account was read disabled: then all is done once more."""
 
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
@@ -44,24 +43,23 @@ def steps(*statuses: int) -> list[tuple[str, int]]:
     return list(found.values_list("kind", "generation"))
 
 
-def wait_until_enabled(simulator: Simulator, account: TradingAccount) -> None:
-    ends = time.monotonic() + 20
-    while not simulator.account(account.login)["enabled"]:
-        assert time.monotonic() < ends, "The late effect has not come."
-        time.sleep(0.05)
+def switch_at_broker(simulator: Simulator, account: TradingAccount, *, enabled: bool) -> None:
+    switch = {"unit": account.group.unit, "accountNumbers": [account.login], "enable": enabled}
+    simulator.post("accounts/enable", switch)
 
 
 def test_an_enabling_that_lands_after_the_disabling_was_read_back_is_undone(
     simulator: Simulator, payer: TradingAccount
 ):
-    simulator.post("accounts/enable", {"unit": payer.group.unit, "accountNumbers": [payer.login], "enable": False})
-    simulator.faults(fault("enable", "late_effect", seconds=2.5))
+    switch_at_broker(simulator, payer, enabled=False)
+    simulator.faults(fault("enable", "error_before"))
     lost = enabling(payer)
     assert lost.status == Status.IN_DOUBT
     take_out(payer)
     run_due_operations(clock=utc_now)
     assert steps(Status.DONE) == ONCE
-    wait_until_enabled(simulator, payer)
+    # What the lost call asked for happens after all.
+    switch_at_broker(simulator, payer, enabled=True)
     simulator.set(payer.login, equity=9_000)
 
     clock = JumpingClock()

@@ -10,7 +10,7 @@ from django.db import connection, transaction
 
 import brokers.tasks  # noqa: F401  (registers the tasks)
 from brokers.client.thinkmarkets import ThinkMarkets
-from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
+from brokers.models import AccountGroup, AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services import advance_order, resume_order, run_due_operations
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import TESTER, JumpingClock, adopted, drive, fault, placed, settles_at, statuses
@@ -114,6 +114,8 @@ def test_a_creation_without_effect_is_followed_by_one_under_another_address(
 def test_absence_is_concluded_only_from_a_reading_begun_after_the_settle_time(
     simulator: Simulator, demo_group: AccountGroup
 ):
+    # Long beside the time that the calls take.
+    BrokerConnection.objects.update(settle_seconds=600)
     simulator.faults(fault("create", "error_before"))
     order, clock = placed(demo_group), JumpingClock()
     advance_order(order_id=order.pk, clock=clock)
