@@ -13,7 +13,7 @@ from brokers.admin.closing import being_closed, closing_button, open_positions
 from brokers.admin.live import live_panels
 from brokers.admin.tables import operations_table
 from brokers.client.errors import BrokerError
-from brokers.models import BrokerOperation, Difference, TradingAccount
+from brokers.models import BrokerOperation, Difference, TradingAccount, UnitReconciliation
 from brokers.services import broker_for
 from propdesk.lib.admin import (
     NOTHING,
@@ -158,7 +158,7 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
                     )
                     for each in differences
                 ],
-                empty="None: the last comparison found it as we know it.",
+                empty=_nothing_found(row),
             ),
             operations_table(
                 "Broker operations",
@@ -168,6 +168,15 @@ class TradingAccountAdmin(ViewOnlyAdmin[TradingAccount]):
                 empty="No call has changed this account through PropDesk.",
             ),
         ]
+
+
+def _nothing_found(account: TradingAccount) -> str:
+    """What it means that no difference is present."""
+    unit = UnitReconciliation.objects.filter(connection_id=account.connection_id, unit=account.group.unit)
+    compared_at = unit.values_list("compared_at", flat=True).first()
+    if compared_at is None or compared_at < account.created_at:
+        return "It has not been compared with the broker's list yet."
+    return f"None: at {compared_at:%Y-%m-%d %H:%M:%S} UTC it was at the broker as we know it."
 
 
 def _account(pk: int) -> TradingAccount:

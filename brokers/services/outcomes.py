@@ -4,12 +4,12 @@ import logging
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import Min
+from django.db.models import Min, QuerySet
 
 from brokers.models import AccountOrder, BrokerOperation
 from brokers.services.work import Work
 from propdesk.lib.actors import system
-from propdesk.lib.transitions import transition
+from propdesk.lib.transitions import Event, transition
 
 logger = logging.getLogger(__name__)
 
@@ -32,8 +32,12 @@ def tried_since(operation: BrokerOperation) -> datetime:
     """When it was first tried, or last resumed. The time that it had to wait for others does not count."""
     if operation.resumed_at is not None:
         return operation.resumed_at
-    calls = operation.EVENTS._default_manager.filter(subject_id=operation.pk, to_status=Status.CALLING)
-    return calls.aggregate(first=Min("at"))["first"] or operation.created_at
+    return calls_of(operation).aggregate(first=Min("at"))["first"] or operation.created_at
+
+
+def calls_of(operation: BrokerOperation) -> QuerySet[Event]:
+    """The event of each call of it that was made, or may have been."""
+    return operation.EVENTS._default_manager.filter(subject_id=operation.pk, to_status=Status.CALLING)
 
 
 def conclude_refused(operation: BrokerOperation, work: Work, *, message: str, **changes: Any) -> None:

@@ -9,6 +9,7 @@ from brokers.client.errors import OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict
 from brokers.services.ledger import record_late_deposits, record_move
+from brokers.services.outcomes import calls_of
 from brokers.services.passwords import new_password
 from brokers.services.snapshots import Snapshot
 from brokers.services.transfers import (
@@ -125,10 +126,7 @@ class OrderDeposit(MoneyMove):
 
     def most_landings(self, operation: BrokerOperation) -> int:
         # Not `attempts`: those are counted anew when staff resume it.
-        calls = operation.EVENTS._default_manager.filter(
-            subject_id=operation.pk, to_status=BrokerOperation.Status.CALLING
-        )
-        return calls.count()
+        return calls_of(operation).count()
 
 
 class PatientMove(MoneyMove):

@@ -1,11 +1,13 @@
 """The page of a trading account: staff take it out of trading and let it trade again, each with a reason, once."""
 
+from datetime import UTC, datetime, timedelta
+
 import pytest
 from django.contrib.admin.models import LogEntry
 from django.test import Client
 
 from brokers.admin.account_buttons import BUTTONS
-from brokers.models import AccountOrder, BrokerOperation, BrokerOperationEvent, TradingAccount
+from brokers.models import AccountOrder, BrokerOperation, BrokerOperationEvent, TradingAccount, UnitReconciliation
 from brokers.services import cancel_order, request_disable_and_flatten, run_due_operations
 from challenges.models import ChallengeStatus, Enrollment
 from propdesk.lib.actors import Actor
@@ -229,3 +231,14 @@ def test_a_cancelled_order_keeps_no_way_to_enable_its_account(boss: Client, firm
         connection=firm.connection, group=firm.demo, login=777_777, order=cancelled, marker="p@example.com"
     )
     is_not_enabled(boss, account, "Its order purchase:77 is cancelled.")
+
+
+def test_the_page_says_whether_the_account_was_compared_at_all(boss: Client, firm: Firm, sold: Sold) -> None:
+    account = account_of(sold, enabled=True)
+    unit = {"connection": account.connection, "unit": account.group.unit, "next_at": utc_now()}
+    compared = UnitReconciliation.objects.create(**unit, compared_at=account.created_at - timedelta(seconds=1))
+    assert "It has not been compared with the broker's list yet." in read(boss, page_of(account))
+    compared.compared_at = datetime(2030, 1, 2, 3, 4, 5, tzinfo=UTC)
+    compared.save()
+    words = "None: at 2030-01-02 03:04:05 UTC it was at the broker as we know it."
+    assert words in read(boss, page_of(account))
