@@ -42,13 +42,9 @@ def request_withdrawal(
     `purpose` names the other side in the ledger.
     It ends DONE, REFUSED (`error_code` NOT_ENOUGH_FUNDS or BROKER_REFUSED) or in NEEDS_REVIEW.
     """
-    operation = _intend(
-        subject=subject, kind=Kind.WITHDRAW, account=account, amount=amount, comment=comment[:100], purpose=purpose,
-        by=by, now=now,
-    )  # fmt: skip
-    if (operation.account_id, operation.amount) != (account.pk, amount):
-        raise SubjectReusedError(f"{subject} already is a withdrawal of {operation.amount} from {operation.account}.")
-    return operation
+    return _intend_money(
+        Kind.WITHDRAW, subject=subject, account=account, amount=amount, comment=comment, purpose=purpose, by=by, now=now
+    )
 
 
 @transaction.atomic
@@ -61,12 +57,19 @@ def request_refund(
     The same subject again is the same refund, or `SubjectReusedError`. It ends DONE, REFUSED or in NEEDS_REVIEW.
     `purpose` names the other side in the ledger: that of the withdrawal it makes up for.
     """
-    operation = _intend(
-        subject=subject, kind=Kind.DEPOSIT, account=account, amount=amount, comment=comment[:100], purpose=purpose,
-        by=by, now=now,
-    )  # fmt: skip
+    return _intend_money(
+        Kind.DEPOSIT, subject=subject, account=account, amount=amount, comment=comment, purpose=purpose, by=by, now=now
+    )
+
+
+def _intend_money(
+    kind: BrokerOperation.Kind, *, account: TradingAccount, amount: Decimal, comment: str, **values: Any
+) -> BrokerOperation:
+    operation = _intend(kind=kind, account=account, amount=amount, comment=comment[:100], **values)
     if (operation.account_id, operation.amount) != (account.pk, amount):
-        raise SubjectReusedError(f"{subject} already is a refund of {operation.amount} to {operation.account}.")
+        raise SubjectReusedError(
+            f"{operation.subject} already is a {kind.label} of {operation.amount}, account {operation.account}."
+        )
     return operation
 
 
