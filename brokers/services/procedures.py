@@ -8,6 +8,7 @@ from brokers.client.base import AccountDetails, NewAccount
 from brokers.client.errors import OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict
+from brokers.services.late_effects import drop_overtaken_enablings
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.outcomes import calls_of
 from brokers.services.passwords import new_password
@@ -165,6 +166,8 @@ class Switch(Procedure):
 
     def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         TradingAccount.objects.filter(operations=operation).update(is_enabled=evidence["enabled"])
+        if operation.kind == Kind.DISABLE:
+            drop_overtaken_enablings(operation, now=now)
 
 
 class Flattening(Procedure):

@@ -58,6 +58,8 @@ def test_an_enabling_that_lands_after_the_disabling_was_read_back_is_undone(
     take_out(payer)
     run_due_operations(clock=utc_now)
     assert steps(Status.DONE) == ONCE
+    lost.refresh_from_db()
+    assert lost.status == Status.NEEDS_REVIEW
     # What the lost call asked for happens after all.
     switch_at_broker(simulator, payer, enabled=True)
     simulator.set(payer.login, equity=9_000)
@@ -74,6 +76,9 @@ def test_an_enabling_that_lands_after_the_disabling_was_read_back_is_undone(
     at_broker = simulator.account(payer.login)
     assert (at_broker["enabled"], at_broker["positions"]) == (False, [])
     again = BrokerOperation.objects.get(subject="end", kind=Kind.DISABLE, generation=2)
+    # Nobody has to decide about it any more.
+    lost.refresh_from_db()
+    assert (lost.status, lost.review_reason) == (Status.CANCELLED, "")
     event = BrokerOperationEvent.objects.filter(subject_id=again.pk).earliest("id")
     assert event.reason == f"A lost call may enable the account until {until:%H:%M:%S} UTC."
 
