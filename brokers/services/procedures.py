@@ -160,9 +160,8 @@ class Switch(Procedure):
             return Finding(Verdict.UNCLEAR, {}, f"Account {account.login} does not carry our e-mail address.")
         verdict = Verdict.DONE if details.is_enabled == (operation.kind == Kind.ENABLE) else Verdict.NOTHING
         evidence = {"enabled": details.is_enabled, "balance": str(details.balance)}
-        return Finding(
-            verdict, evidence, "" if verdict is Verdict.DONE else f"The account reads enabled={details.is_enabled}."
-        )
+        reason = "" if verdict is Verdict.DONE else f"The account reads enabled={details.is_enabled}."
+        return Finding(verdict, evidence, reason)
 
     def apply(self, operation: BrokerOperation, evidence: Evidence, *, now: datetime) -> None:
         TradingAccount.objects.filter(operations=operation).update(is_enabled=evidence["enabled"])
