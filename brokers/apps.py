@@ -12,6 +12,7 @@ class BrokersConfig(AppConfig):
     def ready(self) -> None:
         register_job("account-orders", 1, _advance_due_orders)
         register_job("broker-operations", 1, _run_due_operations)
+        register_job("taking-out", 60, _persist_in_taking_out)
         # Each unit is due every five minutes; looking more often makes "reconcile now" quick.
         register_job("reconciliation", 2, _reconcile_due_units)
 
@@ -27,6 +28,12 @@ def _run_due_operations(_now: datetime) -> int:
     from brokers.services import run_due_operations  # noqa: PLC0415  (as above)
 
     return run_due_operations(clock=utc_now)
+
+
+def _persist_in_taking_out(now: datetime) -> int:
+    from brokers.services import persist_in_taking_out  # noqa: PLC0415  (as above)
+
+    return persist_in_taking_out(now=now)
 
 
 def _reconcile_due_units(_now: datetime) -> int:

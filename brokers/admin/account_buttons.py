@@ -75,7 +75,7 @@ def _why_not_set(outcome: ResetOutcome) -> str:
     match operation.status:
         case Status.REFUSED:
             return f"The broker refused, and the password is as it was. Its words: {operation.error_message}"
-        case Status.CANCELLED:
+        case Status.CANCELLED if not operation.was_in_doubt:
             return f"It could not be sent, and the password is as it was. {operation.error_message}".strip()
         case _:
             wait = max(round((operation.settle_at - utc_now()).total_seconds()), 1) if operation.settle_at else 60
@@ -86,7 +86,7 @@ def _why_not_set(outcome: ResetOutcome) -> str:
 
 
 def _being_taken_out(account: TradingAccount) -> BrokerOperation | None:
-    return account.operations.open().filter(kind=Kind.DISABLE).order_by("id").first()
+    return account.operations.open().under_way(utc_now()).filter(kind=Kind.DISABLE).order_by("id").first()
 
 
 def _being_reset(account: TradingAccount) -> BrokerOperation | None:

@@ -22,6 +22,10 @@ class BrokerOperationQuerySet(models.QuerySet["BrokerOperation"]):
         status = BrokerOperation.Status
         return self.filter(status__in=(status.INTENDED, status.CALLING, status.IN_DOUBT, status.NEEDS_REVIEW))
 
+    def under_way(self, now: datetime) -> "BrokerOperationQuerySet":
+        """Without those that are to begin later."""
+        return self.exclude(status=BrokerOperation.Status.INTENDED, attempts=0, next_at__gt=now)
+
     def due(self, now: datetime) -> "BrokerOperationQuerySet":
         """Open ones that stand alone (an order drives its own), whose time has come and that no worker holds."""
         free = Q(leased_until=None) | Q(leased_until__lte=now)

@@ -3,14 +3,13 @@
 from brokers.services.batches import advance_due_orders, run_due_operations
 from brokers.services.connections import ConnectionTest, broker_for, read_account, save_connection, test_connection
 from brokers.services.enabling import enable_by_hand, objection_to_enabling
+from brokers.services.intents import SubjectReusedError
 from brokers.services.late_effects import late_enabling_until
 from brokers.services.leases import ClockError
 from brokers.services.objections import register_objection
 from brokers.services.operations import (
-    SubjectReusedError,
     decide_operation,
     request_close_position,
-    request_disable_and_flatten,
     request_enable,
     request_refund,
     request_withdrawal,
@@ -29,6 +28,7 @@ from brokers.services.reconciliation import (
     way_to_mend,
 )
 from brokers.services.reviewing import Review, conclude_operation, review_of
+from brokers.services.taking_out import persist_in_taking_out, request_disable_and_flatten
 
 __all__ = [
     "ClockError",
@@ -50,6 +50,7 @@ __all__ = [
     "late_enabling_until",
     "mend_difference",
     "objection_to_enabling",
+    "persist_in_taking_out",
     "place_order",
     "read_account",
     "reconcile_due_units",

@@ -12,7 +12,7 @@ from brokers.models import AccountOrder, BrokerOperation
 from brokers.services.leases import Clock, Lease, Leased, LeaseLostError, claim_operation, claim_order
 from brokers.services.operations import work_on_operation
 from brokers.services.orders import work_on_order
-from brokers.services.outcomes import BROKERS, PATIENCE
+from brokers.services.outcomes import BROKERS, PATIENCE, tried_since
 from brokers.services.snapshots import Snapshots
 from propdesk.lib.transitions import IllegalTransitionError, transition
 
@@ -85,8 +85,13 @@ def _work_on_one(lease: Lease, work: Callable[[Lease], None]) -> None:
 def _give_up_in_time(lease: Lease, error: Exception) -> None:
     """What breaks off by a mistake of ours does so each time: after a while staff have to see it."""
     row: Leased = type(lease.row)._default_manager.get(pk=lease.row.pk)
-    now = lease.clock()
-    if now - (row.resumed_at or row.created_at) > PATIENCE:
+    now, since, doubt = lease.clock(), row.resumed_at or row.created_at, {}
+    if isinstance(row, BrokerOperation):
+        since = tried_since(row)
+        # Broken off in its call, it may have had its effect.
+        doubt = {"was_in_doubt": row.was_in_doubt or row.status == BrokerOperation.Status.CALLING}
+    if now - since > PATIENCE:
         reason = f"Work on it breaks off: {type(error).__name__}, see the log."
         with contextlib.suppress(IllegalTransitionError, LeaseLostError), lease.fence():
-            transition(row, to=row.Status.NEEDS_REVIEW, by=BROKERS, now=now, reason=reason, review_reason=reason)
+            to = row.Status.NEEDS_REVIEW
+            transition(row, to=to, by=BROKERS, now=now, reason=reason, review_reason=reason, **doubt)

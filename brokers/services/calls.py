@@ -33,6 +33,7 @@ from propdesk.lib.transitions import IllegalTransitionError, transition
 Status = BrokerOperation.Status
 
 Evidence = dict[str, Any]
+CALLS_TO_MAKE_SURE = 3
 # Marks a baseline as that of an earlier call: this one has not been made.
 EARLIER = "earlier"
 
@@ -136,6 +137,8 @@ def _send(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
         if procedure.repeatable:
             # It may be refused because the state is as wanted already, such as a position that is closed.
             _settle(operation, procedure, work, said=f"{exc} ")
+        elif operation.was_in_doubt:
+            _refused_in_doubt(operation, procedure, work, message=str(exc))
         else:
             conclude_refused(operation, work, message=str(exc))
     except TryLaterError as exc:
@@ -147,6 +150,22 @@ def _send(operation: BrokerOperation, procedure: Procedure, work: Work) -> None:
             _settle(operation, procedure, work)
         else:
             _done(operation, procedure, evidence, work)
+
+
+def _refused_in_doubt(operation: BrokerOperation, procedure: Procedure, work: Work, *, message: str) -> None:
+    """It may be refused because an earlier call, taken for lost, has had its effect after all."""
+    try:
+        finding = procedure.look(operation, work, since=operation.started_at or work.clock())
+    except BrokerError as exc:
+        put_in_doubt(operation, work, reason=f"{message} {exc}")
+        return
+    match finding.verdict:
+        case Verdict.DONE:
+            _done(operation, procedure, finding.evidence, work)
+        case Verdict.UNCLEAR:
+            put_in_review(operation, work, reason=f"{message} {finding.reason}", evidence=finding.evidence)
+        case Verdict.NOTHING:
+            conclude_refused(operation, work, message=message)
 
 
 def _begin(operation: BrokerOperation, procedure: Procedure, work: Work) -> bool:
@@ -198,17 +217,32 @@ def _settle(operation: BrokerOperation, procedure: Procedure, work: Work, *, sai
         _look_again(operation, work, reason=str(exc))
         return
     match finding.verdict:
+        case Verdict.DONE if procedure.repeatable and operation.status == Status.IN_DOUBT and not is_settled:
+            _make_sure(operation, work)
         case Verdict.DONE:
             _done(operation, procedure, finding.evidence, work)
-        case Verdict.UNCLEAR:
+        case Verdict.UNCLEAR if is_settled or procedure.repeatable:
             put_in_review(operation, work, reason=finding.reason, evidence=finding.evidence)
         case Verdict.NOTHING if procedure.repeatable:
-            send_back(operation, work, reason=said + finding.reason)
+            # The effect of an answered call that does not show yet may still come.
+            send_back(operation, work, reason=said + finding.reason, was_in_doubt=True)
         case Verdict.NOTHING if is_settled:
             reason, evidence = procedure.absent_reason, finding.evidence
             change(operation, work, to=procedure.when_absent, reason=reason, evidence=evidence, next_at=work.clock())
-        case Verdict.NOTHING:
-            _look_again(operation, work, reason=operation.error_message)
+        case Verdict.UNCLEAR | Verdict.NOTHING:
+            _look_again(operation, work, reason=finding.reason or operation.error_message)
+
+
+def _make_sure(operation: BrokerOperation, work: Work) -> None:
+    """The state is as wanted, by a reading that may be older than what was there in between, and than the call.
+
+    Called again, which does no harm, it is sure once there is an answer; else after the settle time.
+    """
+    reason = "It reads as wanted, and its call was not answered."
+    if operation.attempts < CALLS_TO_MAKE_SURE:
+        change(operation, work, to=Status.INTENDED, reason=reason, next_at=work.clock())
+    else:
+        _look_again(operation, work, reason=reason)
 
 
 def _read(operation: BrokerOperation, procedure: Procedure, work: Work) -> tuple[Finding, bool]:
@@ -229,11 +263,12 @@ def _read(operation: BrokerOperation, procedure: Procedure, work: Work) -> tuple
 
 def _look_again(operation: BrokerOperation, work: Work, *, reason: str) -> None:
     now = work.clock()
-    if now - tried_since(operation) > PATIENCE:
+    may_still_land = operation.settle_at is not None and operation.settle_at > now
+    if now - tried_since(operation) > PATIENCE and not may_still_land:
         put_in_review(operation, work, reason=f"Still in doubt: {reason}")
         return
     next_at = now + wait_before_retry(since=operation.started_at or now, now=now)
-    if operation.settle_at is not None and operation.settle_at > now:
+    if operation.settle_at is not None and may_still_land:
         next_at = min(next_at, operation.settle_at)
     if operation.status == Status.CALLING:
         put_in_doubt(operation, work, reason=reason)

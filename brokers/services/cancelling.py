@@ -2,10 +2,10 @@
 
 from brokers.models import AccountOrder, BrokerOperation
 from brokers.services.calls import wind_up
-from brokers.services.operations import request_disable_and_flatten
 from brokers.services.order_steps import Cancelled, Outcome, Review, Wait, account_of, record_orphans
 from brokers.services.outcomes import BROKERS, change
 from brokers.services.procedures import procedure_of
+from brokers.services.taking_out import request_disable_and_flatten
 from brokers.services.work import Work
 
 Kind, Status = BrokerOperation.Kind, BrokerOperation.Status

@@ -1,4 +1,4 @@
-"""Operations that stand alone: withdrawals from payer accounts, and taking accounts out of trading."""
+"""Operations that stand alone: asked for, worked on, and what staff decide about them in review."""
 
 import logging
 from datetime import datetime
@@ -6,30 +6,26 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Max
 
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerOperation, TradingAccount
 from brokers.services.calls import carry_out, wind_up
 from brokers.services.connections import broker_for
-from brokers.services.late_effects import late_enabling_until
+from brokers.services.intents import SubjectReusedError, intend
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_operation
 from brokers.services.objections import refuse_unwanted
 from brokers.services.outcomes import LONGEST_WAIT
 from brokers.services.procedures import procedure_of
+from brokers.services.taking_out import close_again
 from brokers.services.work import Work
 from propdesk.lib.actors import Actor
 from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.nudge import nudge
-from propdesk.lib.transitions import IllegalTransitionError, record, transition
+from propdesk.lib.transitions import IllegalTransitionError, transition
 
 logger = logging.getLogger(__name__)
 
 Kind, Purpose, Status = BrokerOperation.Kind, BrokerOperation.Purpose, BrokerOperation.Status
-
-
-class SubjectReusedError(Exception):
-    """The subject already names another operation."""
 
 
 @transaction.atomic
@@ -65,7 +61,7 @@ def request_refund(
 def _intend_money(
     kind: BrokerOperation.Kind, *, account: TradingAccount, amount: Decimal, comment: str, **values: Any
 ) -> BrokerOperation:
-    operation = _intend(kind=kind, account=account, amount=amount, comment=comment[:100], **values)
+    operation = intend(kind=kind, account=account, amount=amount, comment=comment[:100], **values)
     if (operation.account_id, operation.amount) != (account.pk, amount):
         raise SubjectReusedError(
             f"{operation.subject} already is a {kind.label} of {operation.amount}, account {operation.account}."
@@ -81,60 +77,12 @@ def request_close_position(
 
     The same subject again is the same closing, or `SubjectReusedError`.
     """
-    operation = _intend(
+    operation = intend(
         subject=subject, kind=Kind.CLOSE_ONE, account=account, position_id=position_id, by=by, now=now, reason=reason
     )  # fmt: skip
     if (operation.account_id, operation.position_id) != (account.pk, position_id):
         raise SubjectReusedError(f"{subject} already closes position {operation.position_id} of {operation.account}.")
     return operation
-
-
-@transaction.atomic
-def request_disable_and_flatten(
-    *, subject: str, account: TradingAccount, by: Actor, now: datetime, reason: str = ""
-) -> tuple[BrokerOperation, BrokerOperation]:
-    """Take an account out of trading: disable it, then close what is open. Both count only when read back.
-
-    What was to enable it again is withdrawn; where a lost call may still enable it, all is done once more when it no
-    longer can. A disabling that ends in review does not hold the closing back; once staff resume it, all is closed
-    again after it.
-    """
-    disable, close_all = _intend_out(1, subject=subject, account=account, by=by, now=now, reason=reason)
-    _withdraw_enabling(disable, by=by, now=now)
-    until = late_enabling_until(account)
-    if until is not None and until > now:
-        again = f"A lost call may enable the account until {until:%H:%M:%S} UTC."
-        _intend_out(2, subject=subject, account=account, by=by, now=now, reason=again, next_at=until)
-    return disable, close_all
-
-
-def _intend_out(generation: int, *, account: TradingAccount, **values: Any) -> tuple[BrokerOperation, BrokerOperation]:
-    disable = _intend(kind=Kind.DISABLE, account=account, generation=generation, **values)
-    close_all = _intend(kind=Kind.CLOSE_ALL, account=account, generation=generation, after=disable, **values)
-    return disable, close_all
-
-
-def _withdraw_enabling(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
-    """Drop what was to enable the account again, whoever asked for it, also in review.
-
-    A call that is under way is left to staff, and stays so when the same disabling is asked for again.
-    """
-    reason = f"Operation {disable.pk} takes the account out of trading."
-    enables = (
-        BrokerOperation.objects.unfinished()
-        .filter(account=disable.account, kind=Kind.ENABLE, order=None, pk__lt=disable.pk)
-        .exclude(status=Status.NEEDS_REVIEW, review_reason=reason)
-    )
-    for operation in enables.select_for_update():
-        if operation.status in {Status.CALLING, Status.IN_DOUBT}:
-            transition(
-                operation, to=Status.NEEDS_REVIEW, by=by, now=now, reason=reason, review_reason=reason,
-                was_in_doubt=True,
-            )  # fmt: skip
-        else:
-            transition(
-                operation, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now, review_reason=""
-            )  # fmt: skip
 
 
 @transaction.atomic
@@ -148,7 +96,7 @@ def request_enable(
     reason: str = "",
 ) -> BrokerOperation:
     """Let an account trade again, once `after` is done. It counts only when read back."""
-    return _intend(subject=subject, kind=Kind.ENABLE, account=account, after=after, by=by, now=now, reason=reason)
+    return intend(subject=subject, kind=Kind.ENABLE, account=account, after=after, by=by, now=now, reason=reason)
 
 
 def run_operation(*, operation_id: int, clock: Clock) -> BrokerOperation:
@@ -200,6 +148,9 @@ def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime
         raise ConflictError(f"Its order {asked.order} is {asked.order.get_status_display()}: say how the call ended.")
     operation = BrokerOperation.objects.select_for_update().get(pk=operation_id)
     again = Status.IN_DOUBT if operation.was_in_doubt else Status.INTENDED
+    if operation.status != Status.NEEDS_REVIEW:
+        # Two may press at once: the second must not take the operation out of the first one's call.
+        raise IllegalTransitionError(operation, operation.status, again)
     transition(
         operation, to=again, by=by, now=now, reason=reason, next_at=now, resumed_at=now, attempts=0, review_reason=""
     )
@@ -210,41 +161,20 @@ def resume_operation(*, operation_id: int, reason: str, by: Actor, now: datetime
     return operation
 
 
-def close_again(disable: BrokerOperation, *, by: Actor, now: datetime) -> None:
-    """What was closed while the account could still trade may have been opened again.
-
-    Once it is disabled, a closing in review is dropped for the new one.
-    """
-    closed = disable.followers.filter(kind=Kind.CLOSE_ALL).order_by("generation").last()
-    if closed is None or closed.account is None:
-        return
-    if closed.status == Status.NEEDS_REVIEW and disable.status == Status.DONE:
-        reason = f"All is closed again after operation {disable.pk}."
-        transition(closed, to=Status.CANCELLED, by=by, now=now, reason=reason, finished_at=now, review_reason="")
-    elif closed.status != Status.DONE:
-        return
-    closings = BrokerOperation.objects.filter(subject=closed.subject, kind=Kind.CLOSE_ALL)
-    last: int = closings.aggregate(last=Max("generation"))["last"]
-    again = _intend(
-        subject=closed.subject, kind=Kind.CLOSE_ALL, account=closed.account, generation=last + 1, after=disable,
-        by=by, now=now,
-    )  # fmt: skip
-    if disable.status == Status.DONE:
-        nudge("brokers.run_operation", again.pk)
-
-
 @transaction.atomic
 def decide_operation(*, operation_id: int, happened: bool, reason: str, by: Actor, now: datetime) -> BrokerOperation:
     """Staff say, having looked at the broker, whether the money of an operation in review has moved.
 
-    It becomes DONE or REFUSED. Raises `IllegalTransitionError` when it is not in review, `ValueError` for other kinds:
-    those are resumed, and a reading decides.
+    It becomes DONE or REFUSED. Raises `IllegalTransitionError` when it is not in review, `ConflictError` for a no while
+    the call may still land, and `ValueError` for other kinds: those are resumed, and a reading decides.
     """
     operation = BrokerOperation.objects.select_for_update().get(pk=operation_id)
     if operation.kind not in BrokerOperation.MONEY:
         raise ValueError(f"A reading decides about an operation to {operation.get_kind_display()}.")
     if operation.status != Status.NEEDS_REVIEW:
         raise IllegalTransitionError(operation, operation.status, Status.DONE if happened else Status.REFUSED)
+    if not happened and operation.was_in_doubt and operation.settle_at is not None and operation.settle_at > now:
+        raise ConflictError(f"Its call may still have its effect until {operation.settle_at:%H:%M:%S} UTC: look then.")
     if happened:
         procedure_of(operation).apply(operation, {}, now=now)
         transition(operation, to=Status.DONE, by=by, now=now, reason=reason, finished_at=now, review_reason="")
@@ -253,25 +183,4 @@ def decide_operation(*, operation_id: int, happened: bool, reason: str, by: Acto
             operation, to=Status.REFUSED, by=by, now=now, reason=reason, finished_at=now, review_reason="",
             error_code="DECIDED_BY_STAFF", error_message=reason,
         )  # fmt: skip
-    return operation
-
-
-def _intend(
-    *, subject: str, kind: BrokerOperation.Kind, account: TradingAccount, by: Actor, now: datetime,
-    after: BrokerOperation | None = None, generation: int = 1, reason: str = "", **values: Any,
-) -> BrokerOperation:  # fmt: skip
-    """The operation of that subject and kind, written down now, with the `reason`, unless it was before."""
-    operation, is_new = BrokerOperation.objects.get_or_create(
-        subject=subject,
-        kind=kind,
-        generation=generation,
-        defaults={
-            "connection_id": account.connection_id, "account": account, "after": after,
-            "created_at": now, "updated_at": now, "next_at": now, **values,
-        },
-    )  # fmt: skip
-    if is_new:
-        record(operation, source=None, by=by, reason=reason, now=now)
-        if after is None:
-            nudge("brokers.run_operation", operation.pk)
     return operation

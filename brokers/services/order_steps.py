@@ -16,10 +16,11 @@ from brokers.client.errors import BrokerError
 from brokers.models import AccountOrder, BrokerOperation, TradingAccount
 from brokers.services.calls import carry_out
 from brokers.services.late_effects import quarantine_of
-from brokers.services.operations import request_disable_and_flatten
 from brokers.services.outcomes import BROKERS, PATIENCE, wait_before_retry
-from brokers.services.procedures import procedure_of, sound_accounts
+from brokers.services.procedures import procedure_of
+from brokers.services.taking_out import request_disable_and_flatten
 from brokers.services.transfers import net, read_transfers, read_transfers_twice
+from brokers.services.whole_lists import sound_accounts
 from brokers.services.work import Work
 from propdesk.lib.money import as_text
 from propdesk.lib.transitions import record

@@ -17,7 +17,7 @@ from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingA
 from brokers.services.cancelling import wind_up_order
 from brokers.services.connections import broker_for
 from brokers.services.leases import Clock, Lease, LeaseLostError, claim_order
-from brokers.services.operations import request_disable_and_flatten, resume_operation
+from brokers.services.operations import resume_operation
 from brokers.services.order_steps import (
     STEPS,
     Cancelled,
@@ -31,6 +31,7 @@ from brokers.services.order_steps import (
 )
 from brokers.services.outcomes import BROKERS, LONGEST_WAIT
 from brokers.services.snapshots import Snapshots
+from brokers.services.taking_out import request_disable_and_flatten
 from brokers.services.work import Work
 from propdesk.lib.actors import Actor
 from propdesk.lib.nudge import nudge

@@ -53,16 +53,19 @@ def _means_no_funds(operation: BrokerOperation, message: str) -> bool:
     )
 
 
-def send_back(operation: BrokerOperation, work: Work, *, reason: str, attempts: int | None = None) -> None:
+def send_back(
+    operation: BrokerOperation, work: Work, *, reason: str, attempts: int | None = None, **changes: Any
+) -> None:
     """To be called again, a little later; tried for too long already, it is given up."""
     now, since = work.clock(), tried_since(operation)
     count = operation.attempts if attempts is None else attempts
     if now - since > PATIENCE:
-        put_in_review(operation, work, reason=f"Given up: {reason}", attempts=count)
+        put_in_review(operation, work, reason=f"Given up: {reason}", attempts=count, **changes)
         return
     next_at = now + wait_before_retry(since=since, now=now)
     change(
-        operation, work, to=Status.INTENDED, reason=reason, error_message=reason, next_at=next_at, attempts=count
+        operation, work, to=Status.INTENDED, reason=reason, error_message=reason, next_at=next_at, attempts=count,
+        **changes,
     )  # fmt: skip
 
 

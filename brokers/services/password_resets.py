@@ -9,8 +9,8 @@ from django.db.models import Max
 from brokers.models import BrokerOperation, TradingAccount
 from brokers.services.calls import carry_out, wind_up
 from brokers.services.connections import broker_for
+from brokers.services.intents import SubjectReusedError
 from brokers.services.leases import Clock, Lease, LeaseLostError, take
-from brokers.services.operations import SubjectReusedError
 from brokers.services.procedures import PasswordReset
 from brokers.services.work import Work
 from propdesk.lib.actors import Actor

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from brokers.client.base import AccountDetails, NewAccount
+from brokers.client.base import NewAccount
 from brokers.client.errors import OutcomeUnknownError
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services.calls import Evidence, Finding, Procedure, Verdict
@@ -12,7 +12,6 @@ from brokers.services.late_effects import drop_overtaken_enablings
 from brokers.services.ledger import record_late_deposits, record_move
 from brokers.services.outcomes import calls_of
 from brokers.services.passwords import new_password
-from brokers.services.snapshots import Snapshot
 from brokers.services.transfers import (
     baseline_of,
     read_transfers,
@@ -21,7 +20,7 @@ from brokers.services.transfers import (
     summary,
     with_ours_since,
 )
-from brokers.services.whole_lists import known_logins, require_whole
+from brokers.services.whole_lists import sound_accounts
 from brokers.services.work import Work
 from propdesk.lib.money import as_text
 
@@ -97,7 +96,7 @@ class MoneyMove(Procedure):
         before = operation.baseline
         if before is None:
             return Finding(Verdict.UNCLEAR, {}, "Nobody knows the account's transfers from before the call.")
-        after = summary(read_transfers(work, _account(operation), at_least=before["count"]))
+        after = summary(read_transfers_twice(work, _account(operation), at_least=before["count"]))
         count: int = after["count"] - before["count"]
         moved = Decimal(after["sum"]) - Decimal(before["sum"])
         ours = operation.amount if operation.kind == Kind.DEPOSIT else -operation.amount
@@ -139,7 +138,7 @@ class PatientMove(MoneyMove):
         return baseline_of(read_transfers_twice(work, _account(operation)))
 
     def settle_after(self, connection: BrokerConnection) -> timedelta:
-        return timedelta(seconds=max(connection.settle_seconds, connection.quarantine_seconds))
+        return _as_late_as_it_gets(connection)
 
 
 class Switch(Procedure):
@@ -229,6 +228,10 @@ class PasswordReset(Procedure):
     def __init__(self) -> None:
         self.password = new_password()
 
+    def settle_after(self, connection: BrokerConnection) -> timedelta:
+        # A lost password must not land on top of the next one.
+        return _as_late_as_it_gets(connection)
+
     def send(self, operation: BrokerOperation, work: Work) -> Evidence:
         account = _account(operation)
         work.broker().reset_password(unit=account.group.unit, login=account.login, password=self.password)
@@ -257,29 +260,13 @@ def procedure_of(operation: BrokerOperation) -> Procedure:
             return PasswordReset()
 
 
-def sound_accounts(work: Work, *, unit: int, not_before: datetime) -> Snapshot:
-    """Every account of the unit, from a reading begun at or after `not_before`, shared within the round.
-
-    Raises `NoDataError` when too many of the accounts that we know are missing.
-    """
-    return work.snapshots.get(
-        (work.connection.pk, unit), not_before=not_before, clock=work.clock,
-        fetch=lambda: _read_soundly(work, unit=unit),
-    )  # fmt: skip
-
-
-def _read_soundly(work: Work, *, unit: int) -> dict[int, AccountDetails]:
-    # Asked for before the reading, which cannot show what was opened after it.
-    known = known_logins(work.connection, unit=unit)
-    broker = work.broker()
-    accounts = broker.accounts_details(unit=unit)
-    require_whole(accounts, known=known, broker=broker)
-    return accounts
-
-
 def _open_positions(account: TradingAccount, work: Work) -> set[int]:
     positions = work.broker().opened_positions(unit=account.group.unit)
     return {each.position_id for each in positions if each.login == account.login}
+
+
+def _as_late_as_it_gets(connection: BrokerConnection) -> timedelta:
+    return timedelta(seconds=max(connection.settle_seconds, connection.quarantine_seconds))
 
 
 def _order(operation: BrokerOperation) -> AccountOrder:

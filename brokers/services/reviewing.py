@@ -7,8 +7,9 @@ from django.db import transaction
 
 from brokers.models import BrokerOperation
 from brokers.services.objections import objection_to_trading, superseded_by, words_of
-from brokers.services.operations import close_again, decide_operation
+from brokers.services.operations import decide_operation
 from brokers.services.procedures import procedure_of
+from brokers.services.taking_out import close_again
 from propdesk.lib.actors import Actor
 from propdesk.lib.transitions import IllegalTransitionError, transition
 

@@ -24,12 +24,15 @@ def read_transfers(work: Work, account: TradingAccount, *, at_least: int = 0) ->
     return transfers
 
 
-def read_transfers_twice(work: Work, account: TradingAccount) -> list[Transfer]:
-    """Every transfer, where much depends on it that none is missing: the second list must be no shorter than the first.
+def read_transfers_twice(work: Work, account: TradingAccount, *, at_least: int = 0) -> list[Transfer]:
+    """Every transfer, where much depends on it that none is missing and none is there twice: two lists must agree.
 
-    Raises `NoDataError` as `read_transfers` does.
+    Raises `NoDataError` as `read_transfers` does, and when they do not; a transfer that comes in between is one reason.
     """
-    return read_transfers(work, account, at_least=len(read_transfers(work, account)))
+    first, second = (read_transfers(work, account, at_least=at_least) for _ in range(2))
+    if not same_figures(summary(first), summary(second)):
+        raise NoDataError("Two lists of the account's transfers, one after the other, do not agree.")
+    return second
 
 
 def summary(transfers: list[Transfer]) -> dict[str, Any]:

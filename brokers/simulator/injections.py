@@ -183,7 +183,7 @@ FAULTS: dict[str, Fault] = {
     "null_balance": Fault(_distorting(distortions.null_balance), WITH_BALANCE),
     "nan_balance": Fault(_distorting(distortions.nan_balance), WITH_BALANCE),
     "printed_form": Fault(printed_form, MISPRINTED),
-    "duplicate_rows": Fault(_distorting(distortions.duplicate_rows), ACCOUNT_LISTS),
+    "duplicate_rows": Fault(_distorting(distortions.duplicate_rows), ACCOUNT_LISTS | {"account-transfers"}),
     "conflicting_rows": Fault(_distorting(distortions.conflicting_rows), ACCOUNT_LISTS),
     "missing_rows": Fault(_distorting(distortions.missing_rows), LISTS),
     "stale_read": Fault(stale_read, READS),

@@ -59,11 +59,13 @@ def _record(enrollment_id: int, now: datetime) -> bool:
 
 def _figures_of(enrollment: Enrollment) -> FinalFigures:
     """What the last closing of the account was verified with: a late disabling is followed by one more."""
-    close_all = BrokerOperation.objects.filter(
+    closed = BrokerOperation.objects.filter(
         subject=f"enrollment:{enrollment.pk}:close",
         kind=BrokerOperation.Kind.CLOSE_ALL,
         status=BrokerOperation.Status.DONE,
-    ).latest("finished_at")
+    ).order_by("finished_at")
+    # Staff may have concluded one unread, before or after.
+    close_all = closed.filter(evidence__has_key="balance").last() or closed.latest("finished_at")
     balance, equity = (close_all.evidence.get(name) for name in ("balance", "equity"))
     return FinalFigures(
         at=close_all.finished_at or close_all.updated_at,

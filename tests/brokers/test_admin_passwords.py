@@ -106,7 +106,7 @@ def test_a_reset_in_doubt_says_that_nobody_knows_and_the_next_one_waits(
     assert operation.status == Status.IN_DOUBT
     pattern = (
         r"The broker gave no clear answer: the old password may hold, or a new one that nobody knows\. Reset it again "
-        rf"in about [1-3] seconds, when operation {operation.pk} is over\."
+        rf"in about [1-4] seconds, when operation {operation.pk} is over\."
     )
     assert re.fullmatch(pattern, said)
     url = button_of(payer, "reset_password")

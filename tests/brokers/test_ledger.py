@@ -18,7 +18,17 @@ from brokers.services.ledger import record_move
 from brokers.services.procedures import MoneyMove
 from brokers.services.work import Work
 from propdesk.lib.times import utc_now
-from tests.brokers.driving import TESTER, JumpingClock, adopted, drive_in_real_time, fault, placed, run, withdrawal
+from tests.brokers.driving import (
+    TESTER,
+    JumpingClock,
+    adopted,
+    drive_in_real_time,
+    fault,
+    placed,
+    run,
+    settles_at,
+    withdrawal,
+)
 from tests.simulator import Simulator
 
 Purpose, Status = BrokerOperation.Purpose, BrokerOperation.Status
@@ -109,7 +119,8 @@ def test_what_staff_decide_about_money_is_booked(simulator: Simulator, payer: Tr
     simulator.post("accounts/deposit", by_hand)
     operation = run(operation, JumpingClock())
     assert operation.status == Status.NEEDS_REVIEW
-    decide_operation(operation_id=operation.pk, happened=happened, reason="Looked.", by=TESTER, now=utc_now())
+    now = settles_at(operation)
+    decide_operation(operation_id=operation.pk, happened=happened, reason="Looked.", by=TESTER, now=now)
     assert LedgerTransaction.objects.filter(operation_id=operation.pk).count() == happened
 
 

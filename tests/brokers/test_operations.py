@@ -146,7 +146,8 @@ def test_staff_decide_about_money_in_review(
     simulator: Simulator, payer: TradingAccount, happened: bool, status: int, code: str
 ):
     operation = in_review(simulator, payer)
-    decided = decide_operation(operation_id=operation.pk, happened=happened, reason="Looked.", by=TESTER, now=utc_now())
+    now = settles_at(operation)
+    decided = decide_operation(operation_id=operation.pk, happened=happened, reason="Looked.", by=TESTER, now=now)
     assert (decided.status, decided.error_code, decided.review_reason) == (status, code, "")
     last = decided.EVENTS._default_manager.filter(subject_id=decided.pk).latest("id")
     assert (last.actor, last.reason) == ("test", "Looked.")

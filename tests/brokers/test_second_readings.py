@@ -1,5 +1,6 @@
 """One list may miss just the row that matters: what is concluded from its absence takes two lists that agree."""
 
+import itertools
 from typing import Any
 
 import pytest
@@ -45,6 +46,17 @@ def forget_in(monkeypatch: pytest.MonkeyPatch, endpoint: str, *, lists: int = 1)
     return lengths
 
 
+def repeat_in(monkeypatch: pytest.MonkeyPatch, *, lists: set[int]) -> None:
+    """The last transfer stands twice in the lists of these numbers, counted from one."""
+    honest, made = ThinkMarkets.account_transfers, itertools.count(1)
+
+    def doubled(self: ThinkMarkets, **which: Any) -> Any:
+        rows = honest(self, **which)
+        return [*rows, rows[-1]] if next(made) in lists else rows
+
+    monkeypatch.setattr(ThinkMarkets, "account_transfers", doubled)
+
+
 def in_doubt_and_settled(order: AccountOrder, clock: JumpingClock) -> None:
     """Make the first call, which is in doubt afterwards; the next look is late enough to show that it had no effect."""
     advance_order(order_id=order.pk, clock=clock)
@@ -80,7 +92,7 @@ def test_orders_of_one_round_share_the_two_lists(
     assert [order.operations.filter(generation=2).count() for order in orders] == [1, 1, 1]
 
 
-@pytest.mark.parametrize(("lists", "taken"), [(1, 499), (2, 499), (4, 998)])
+@pytest.mark.parametrize(("lists", "taken"), [(1, 499), (2, 499), (4, 499), (6, 998)])
 def test_money_that_some_lists_miss_is_not_taken_again(
     simulator: Simulator, payer: TradingAccount, monkeypatch: pytest.MonkeyPatch, lists: int, taken: int
 ):
@@ -100,10 +112,25 @@ def test_a_transfer_that_the_first_list_misses_is_no_new_one_afterwards(
     simulator.faults(fault("withdraw", "drop_after"))
     lengths = forget_in(monkeypatch, "account_transfers")
     operation = run(withdrawal(payer))
-    assert lengths == [0, 1, 2]
+    # The first two do not agree; then two for the baseline, and two to tell what became of the call.
+    assert lengths == [0, 1, 1, 1, 2, 2]
     assert (operation.status, operation.attempts) == (Operation.DONE, 1)
     assert operation.baseline is not None
     assert (operation.baseline["count"], operation.baseline["sum"]) == (1, "10000.00000000")
+
+
+@pytest.mark.parametrize("number", range(1, 7))
+@pytest.mark.parametrize("kind", ["drop_after", "error_before"])
+def test_a_payment_that_one_list_shows_twice_is_taken_once(
+    simulator: Simulator, payer: TradingAccount, monkeypatch: pytest.MonkeyPatch, kind: str, number: int
+):
+    """The earlier payment is of the same amount: seen twice it looks like this one, or hides it."""
+    run(withdrawal(payer, subject="purchase:1:payment"))
+    simulator.faults(fault("withdraw", kind))
+    repeat_in(monkeypatch, lists={number})
+    operation = run(withdrawal(payer, subject="purchase:2:payment"))
+    assert (operation.status, simulator.account(payer.login)["balance"]) == (Operation.DONE, 10_000 - 2 * 499)
+    assert run(withdrawal(payer, subject="purchase:3:payment")).status == Operation.DONE
 
 
 def test_a_position_that_one_list_misses_is_not_taken_for_closed(

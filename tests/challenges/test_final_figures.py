@@ -173,6 +173,25 @@ def test_the_figures_wait_until_a_lost_enabling_can_no_longer_undo_the_end(firm:
     assert (enrollment.final_balance, enrollment.final_equity) == (Decimal(91000), Decimal(91000))
 
 
+def test_a_reading_counts_more_than_what_staff_conclude_later_unread(firm: Firm) -> None:
+    enrollment = firm.enrollment()
+    firm.trade(enrollment, equity=94000)
+    firm.watch()
+    close_account(enrollment)
+    read = BrokerOperation.objects.get(kind=BrokerOperation.Kind.CLOSE_ALL)
+    assert read.finished_at is not None
+    BrokerOperation.objects.create(
+        subject=read.subject, kind=read.kind, generation=2, connection=read.connection, account=read.account,
+        status=read.status, evidence={"from": "staff"}, finished_at=read.finished_at + timedelta(minutes=1),
+        next_at=read.next_at, created_at=read.created_at, updated_at=read.updated_at,
+    )  # fmt: skip
+
+    assert record_final_figures(now=utc_now()) == 1
+
+    enrollment.refresh_from_db()
+    assert (enrollment.final_balance, enrollment.final_at) == (Decimal(94000), read.finished_at)
+
+
 def test_one_that_cannot_be_recorded_does_not_stop_the_others(firm: Firm, monkeypatch: pytest.MonkeyPatch) -> None:
     program = firm.program()
     stuck, other = (firm.challenge(program).enrollments.get() for _ in range(2))

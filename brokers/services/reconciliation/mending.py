@@ -7,7 +7,8 @@ from django.db import transaction
 
 from brokers.models import AccountOrder, BrokerOperation, Difference, TradingAccount
 from brokers.services.objections import SWITCHES, objection_to_trading
-from brokers.services.operations import request_disable_and_flatten, request_enable
+from brokers.services.operations import request_enable
+from brokers.services.taking_out import request_disable_and_flatten
 from propdesk.lib.actors import Actor
 from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.transitions import IllegalTransitionError, transition, transition_all
