@@ -197,7 +197,7 @@ def test_a_disabling_without_an_answer_is_not_believed_to_an_old_reading(
     clock = JumpingClock()
     operation = run_operation(operation_id=disable.pk, clock=clock)
     assert operation.status == Status.IN_DOUBT
-    readings = []
+    readings: list[bool] = []
 
     def lagging(self: ThinkMarkets, *, login: int) -> Any:
         details = old(self, login=login)
