@@ -1,12 +1,13 @@
-"""What of the broker side waits for staff: operations and orders in review, and open differences."""
+"""What of the broker side waits for staff: operations and orders in review, differences, and what nobody calls."""
 
 from collections.abc import Sequence
 
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
-from brokers.models import AccountOrder, BrokerOperation, Difference
+from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, Difference
 from brokers.services import review_of, way_to_mend
 from propdesk.lib.admin import ReviewItem, ReviewSource, list_of, register_reviews
+from propdesk.lib.times import utc_now
 
 
 def _operations_in_review() -> QuerySet[BrokerOperation]:
@@ -62,7 +63,41 @@ def _differences(most: int) -> Sequence[ReviewItem]:
     ]  # fmt: skip
 
 
+def _switched_off() -> QuerySet[BrokerConnection]:
+    """Connections that nobody may call while something waits for them."""
+    operations = BrokerOperation.objects.open().filter(connection=OuterRef("pk"), order=None)
+    orders = AccountOrder.objects.open().filter(group__connection=OuterRef("pk"))
+    return BrokerConnection.objects.filter(Exists(operations) | Exists(orders), is_enabled=False)
+
+
+def _connections(most: int) -> Sequence[ReviewItem]:
+    return [_connection(row) for row in _switched_off().order_by("pk")[:most]]
+
+
+def _connection(row: BrokerConnection) -> ReviewItem:
+    operations = BrokerOperation.objects.open().filter(connection=row, order=None).order_by("created_at")
+    orders = AccountOrder.objects.open().filter(group__connection=row).order_by("created_at")
+    outs = operations.filter(kind__in=(BrokerOperation.Kind.DISABLE, BrokerOperation.Kind.CLOSE_ALL))
+    oldest: list[BrokerOperation | AccountOrder] = [*operations[:2], *orders[:1]]
+    return ReviewItem(
+        row=row, title=str(row), since=min((each.created_at for each in oldest), default=utc_now()),
+        why=f"It is switched off, and {operations.count()} operations ({outs.count()} of them take accounts out of "
+        f"trading) and {orders.count()} account orders wait for it.",
+        check="Nobody calls this broker: accounts stay as they are, and purchases wait. Switch it on again when it may "
+        "be called.",
+        ways_out=["Switch it on"], related=oldest,
+    )  # fmt: skip
+
+
 REVIEWS = (
+    ReviewSource(
+        title="Connections that are switched off",
+        permission="brokers.view_brokerconnection",
+        order=4,
+        total=lambda: _switched_off().count(),
+        items=_connections,
+        more=lambda: list_of(BrokerConnection, is_enabled__exact=0),
+    ),
     ReviewSource(
         title="Broker operations",
         permission="brokers.view_brokeroperation",

@@ -20,7 +20,7 @@ from brokers.models import (
     TradingAccount,
     UnitReconciliation,
 )
-from brokers.services import conclude_operation
+from brokers.services import conclude_operation, request_disable_and_flatten
 from challenges.models import Enrollment, UnitWatch
 from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransitionError
@@ -82,7 +82,7 @@ def test_the_review_queue_shows_what_to_check_and_the_ways_out(client: Client, f
 
 
 def test_an_empty_queue_says_so(client: Client) -> None:
-    assert client.get(reverse("admin:brokers_review")).content.decode().count("Nothing waits.") == 6
+    assert client.get(reverse("admin:brokers_review")).content.decode().count("Nothing waits.") == 7
 
 
 def test_a_halted_unit_waits_with_its_way_out(client: Client, firm: Firm) -> None:
@@ -253,3 +253,22 @@ def test_the_live_page_says_what_it_could_not_read(client: Client, firm: Firm) -
     BrokerConnection.objects.update(is_enabled=False)
     page = client.get(reverse("admin:brokers_tradingaccount_live", args=[account.pk])).content.decode()
     assert "No answer to trust: The connection ThinkMarkets is switched off." in page
+
+
+def test_the_queue_shows_a_connection_that_is_switched_off_while_something_waits_for_it(
+    client: Client, firm: Firm
+) -> None:
+    account = sell(firm, 1).enrollment.account
+    assert account is not None
+    connection = account.connection
+    BrokerConnection.objects.filter(pk=connection.pk).update(is_enabled=False)
+    words = "2 operations (2 of them take accounts out of trading) and 0 account orders wait for it."
+    assert words not in read_queue(client)
+    request_disable_and_flatten(subject="end", account=account, by=TESTER, now=utc_now())
+    assert words in read_queue(client)
+    BrokerConnection.objects.filter(pk=connection.pk).update(is_enabled=True)
+    assert words not in read_queue(client)
+
+
+def read_queue(client: Client) -> str:
+    return html.unescape(client.get(reverse("admin:brokers_review")).content.decode())
