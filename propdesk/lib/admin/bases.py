@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse
 
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin import theme
-from propdesk.lib.admin.buttons import Button, ConfirmationForm, Link, Page, ReasonedConfirmationForm
+from propdesk.lib.admin.buttons import Button, ConfirmationForm, Link, Page, ReasonedConfirmationForm, standing_of
 from propdesk.lib.admin.panels import Panel
 from propdesk.lib.mng.errors import CodedError
 from propdesk.lib.money import CURRENCY_DECIMALS
@@ -135,10 +135,20 @@ class ModelAdmin(_Inputs, theme.ModelAdmin[M], Generic[M]):
         return self.confirmed(request, button, row, back=page)
 
     def confirmed(self, request: HttpRequest, button: Button, row: M, *, back: str) -> HttpResponse:
-        """The confirmation page; once it is posted, what the button does, and then the page `back`."""
+        """The confirmation page; once it is posted, what the button does, and then the page `back`.
+
+        What was decided on a page that no longer holds is not done: the page is shown anew.
+        """
         form_class = ReasonedConfirmationForm if button.asks_reason else ConfirmationForm
-        form = form_class(request.POST if request.method == "POST" else None)
-        if request.method == "POST" and form.is_valid():
+        # A post that was not made from a page has not been shown anything else.
+        standing = standing_of(row)
+        posted = request.POST if request.method == "POST" else None
+        if posted is not None and posted.get("standing", standing) != standing:
+            self.message_user(request, "It has changed since you opened this page: look again.", messages.ERROR)
+            form = form_class(initial={"standing": standing, "reason": posted.get("reason", "")})
+        else:
+            form = form_class(posted, initial={"standing": standing})
+        if form.is_valid():
             answer = self._press(request, button, row, form.cleaned_data)
             return HttpResponseRedirect(back) if answer is None else self._shown(request, answer, row, back)
         context = {

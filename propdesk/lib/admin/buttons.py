@@ -3,12 +3,15 @@
 Showing the page (GET) changes nothing; only the POST does.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any, Literal
 from uuid import uuid4
 
 from django import forms
+from django.db.models import Max
 
 from propdesk.lib.actors import Actor
 from propdesk.lib.admin.theme import Textarea
@@ -69,6 +72,21 @@ class Link:
     icon: str = ""
 
 
+# What rows tell staff of how they stand. What a machine writes at every round (a lease, the time of a reading, also
+# `updated_at` in places) is not among it: nobody would come to confirm anything.
+TOLD = ("status", "review_reason", "halted_at", "ours", "theirs", "gap")
+
+
+def standing_of(row: Any) -> str:
+    """A digest of how the row stands. It is another one after anything has happened to the row, also when that led
+    back to where it was: every status change and note adds an event.
+    """
+    events = row.EVENTS._default_manager.filter(subject_id=row.pk) if hasattr(row, "EVENTS") else None
+    latest = None if events is None else events.aggregate(latest=Max("id"))["latest"]
+    told = [str(getattr(row, name, "")) for name in TOLD]
+    return sha256(json.dumps([latest, told]).encode()).hexdigest()
+
+
 class ReasonForm(forms.Form):
     """Why staff do it: kept on the event row."""
 
@@ -81,8 +99,12 @@ class ReasonForm(forms.Form):
 
 
 class ConfirmationForm(forms.Form):
-    """For actions that need no reason. Two posts of one page are one press: they carry the same token."""
+    """For actions that need no reason. Two posts of one page are one press: they carry the same token.
 
+    `standing` is how the row stood when the page was shown.
+    """
+
+    standing = forms.CharField(required=False, widget=forms.HiddenInput)
     token = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput, initial=lambda: uuid4().hex)
 
     def clean_token(self) -> str:
