@@ -5,10 +5,19 @@ from django.http import HttpRequest
 
 from challenges.admin import colours
 from challenges.admin.chart import equity_chart
-from challenges.admin.panels import breaches_table, enrollment_label, snapshots_table, standing_panel
+from challenges.admin.panels import (
+    breaches_table,
+    earlier_orders_table,
+    enrollment_label,
+    snapshots_table,
+    standing_panel,
+)
 from challenges.models import Enrollment
+from challenges.services.ordering import earlier_orders, objection_to_ordering_again, order_account_again
+from propdesk.lib.actors import Actor
 from propdesk.lib.admin import (
     NOTHING,
+    Button,
     ChoicesFilter,
     DateRangeFilter,
     Facts,
@@ -20,6 +29,12 @@ from propdesk.lib.admin import (
     money_column,
     timeline,
 )
+from propdesk.lib.times import utc_now
+
+
+def _order_again(enrollment: Enrollment, by: Actor, reason: str) -> str:
+    order = order_account_again(enrollment_id=enrollment.pk, reason=reason, by=by, now=utc_now())
+    return f"Account order {order.pk} is placed. The phase begins by itself once its account is ready."
 
 
 @admin.register(Enrollment)
@@ -58,6 +73,22 @@ class EnrollmentAdmin(ViewOnlyAdmin[Enrollment]):
                     ("created_at", "updated_at"),
                 )
             },
+        ),
+    )
+
+    buttons = (
+        Button(
+            name="order_again",
+            text="Order the account again",
+            explanation="The account of this phase is ordered once more, in the account group and with the deposit of "
+            "the terms that were bought. Put right first what stood in the way of the order before: its page says why "
+            "it ended. That order stays for the record.",
+            about=lambda row: f"Account order {row.order_id}: {row.order.failure_reason or row.order.cancel_reason}",
+            run=_order_again,
+            offered=lambda row: not objection_to_ordering_again(row),
+            why_not=objection_to_ordering_again,
+            variant="primary",
+            icon="replay",
         ),
     )
 
@@ -104,4 +135,5 @@ class EnrollmentAdmin(ViewOnlyAdmin[Enrollment]):
         ]
 
     def panels_below(self, request: HttpRequest, row: Enrollment) -> Sequence[Panel]:
-        return [timeline(row, colours.STATUS)]
+        earlier = list(earlier_orders(row))
+        return [*([earlier_orders_table(earlier)] if earlier else []), timeline(row, colours.STATUS)]

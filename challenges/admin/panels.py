@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from django.utils.html import format_html
 
+from brokers.models import AccountOrder
 from challenges.admin import colours
 from challenges.admin.standing import distance_bar, distances, rules_of
 from challenges.models import Breach, DailySnapshot, Enrollment
@@ -15,7 +16,7 @@ def standing_panel(enrollment: Enrollment) -> Facts:
     """Figures, levels and what remains to each."""
     state = getattr(enrollment, "running_state", None)
     if state is None:
-        return Facts(title="Where it stands", facts=[("Waiting for", link_to(enrollment.order, "its trading account"))])
+        return Facts(title="Where it stands", facts=_waiting(enrollment))
     facts: list[tuple[str, object]] = [
         ("Account", link_to(enrollment.account)),
         ("Equity", as_text(cents(state.last_equity))),
@@ -42,6 +43,30 @@ def standing_panel(enrollment: Enrollment) -> Facts:
             facts.append((name, text))
     note = f"Last reading {state.last_at:%Y-%m-%d %H:%M:%S} UTC." if state.last_at else "Not read yet."
     return Facts(title="Where it stands", note=note, facts=facts)
+
+
+def _waiting(enrollment: Enrollment) -> list[tuple[str, object]]:
+    facts: list[tuple[str, object]] = [("Waiting for", link_to(enrollment.order, "its trading account"))]
+    return facts + ([("Needs review", enrollment.review_reason)] if enrollment.review_reason else [])
+
+
+def earlier_orders_table(orders: Sequence[AccountOrder]) -> Table:
+    """Account orders of a phase that another one has replaced."""
+    return Table(
+        title="Earlier account orders",
+        note="The account was ordered again after them. What they left at the broker is settled under their names.",
+        columns=("Account order", "How it ended", "Why", "Ordered"),
+        rows=[
+            (
+                link_to(order),
+                order.get_status_display(),
+                order.failure_reason or order.cancel_reason or NOTHING,
+                order.created_at,
+            )
+            for order in orders
+        ],
+        empty="There are none.",
+    )
 
 
 def enrollments_table(enrollments: Sequence[Enrollment]) -> Table:

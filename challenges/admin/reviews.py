@@ -6,6 +6,7 @@ from django.db.models import Q, QuerySet
 
 from brokers.models import AccountOrder
 from challenges.models import Challenge, ChallengeStatus, Enrollment, UnitWatch
+from challenges.services.ordering import objection_to_ordering_again
 from propdesk.lib.admin import ReviewItem, ReviewSource, list_of, register_reviews
 
 Status = AccountOrder.Status
@@ -27,8 +28,9 @@ def _enrollments(most: int) -> Sequence[ReviewItem]:
 
 def _enrollment(row: Enrollment) -> ReviewItem:
     title = f"{row.challenge}, phase {row.phase_index} ({row.phase_name})"
+    ways_out = () if objection_to_ordering_again(row) else ("Order the account again",)
     return ReviewItem(
-        row=row, title=title, since=row.updated_at, why=row.review_reason, check=_check(row), ways_out=(),
+        row=row, title=title, since=row.updated_at, why=row.review_reason, check=_check(row), ways_out=ways_out,
         related=(row.order, row.challenge.customer),
     )  # fmt: skip
 
@@ -36,8 +38,11 @@ def _enrollment(row: Enrollment) -> ReviewItem:
 def _check(row: Enrollment) -> str:
     if row.status == ChallengeStatus.ACTIVE:
         return "The phase is passed. Add an account group of that name: the next phase then begins by itself."
-    if row.order.status in {Status.FAILED, Status.CANCELLED}:
-        return "Its account order is over and cannot be taken up again: settle with the customer outside PropDesk."
+    if not objection_to_ordering_again(row):
+        return (
+            "Its account order is over and cannot be taken up again. Put right what stood in its way, then order the "
+            "account again."
+        )
     return "Decide about its account order: the phase then begins by itself."
 
 

@@ -3,7 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from brokers.models import AccountGroup
+from brokers.models import AccountGroup, AccountOrder
 from brokers.services import place_order, request_disable_and_flatten
 from challenges.models import Challenge, ChallengeStatus, Enrollment, EnrollmentState
 from programs.services import PhaseTerms, next_phase_terms
@@ -43,6 +43,33 @@ def pass_enrollment(
     return _begin_next(enrollment, terms, by=by, now=now)
 
 
+def order_phase_account(
+    challenge: Challenge, terms: PhaseTerms, *, number: int = 1, by: Actor, now: datetime
+) -> AccountOrder:
+    """Order the account that a later phase runs on; `number` counts the orders of the phase.
+
+    In the caller's transaction. Raises `NextPhaseUnavailableError`.
+    """
+    group = AccountGroup.objects.filter(name=terms.account_group).first()
+    if group is None:
+        raise NextPhaseUnavailableError(f"the account group {terms.account_group} of the next phase no longer exists")
+    reference = phase_reference(challenge.pk, terms.phase_index)
+    return place_order(
+        reference=reference if number == 1 else f"{reference}:{number}",
+        group=group,
+        deposit=terms.initial_balance,
+        first_name=challenge.customer.first_name,
+        last_name=challenge.customer.last_name,
+        by=by,
+        now=now,
+    )
+
+
+def phase_reference(challenge_id: int, phase_index: int) -> str:
+    """What the first account order of a later phase is called."""
+    return f"enrollment:{challenge_id}:{phase_index}"
+
+
 def _end(
     enrollment: Enrollment,
     status: ChallengeStatus,
@@ -76,18 +103,7 @@ def _end(
 
 def _begin_next(passed: Enrollment, terms: PhaseTerms, *, by: Actor, now: datetime) -> Enrollment:
     challenge: Challenge = passed.challenge
-    group = AccountGroup.objects.filter(name=terms.account_group).first()
-    if group is None:
-        raise NextPhaseUnavailableError(f"the account group {terms.account_group} of the next phase no longer exists")
-    order = place_order(
-        reference=f"enrollment:{challenge.pk}:{terms.phase_index}",
-        group=group,
-        deposit=terms.initial_balance,
-        first_name=challenge.customer.first_name,
-        last_name=challenge.customer.last_name,
-        by=by,
-        now=now,
-    )
+    order = order_phase_account(challenge, terms, by=by, now=now)
     begun = Enrollment.objects.create(
         challenge=challenge,
         predecessor=passed,
