@@ -107,7 +107,7 @@ def _who_is_concerned(account: TradingAccount) -> str:
         challenge = enrollment.challenge
         words = f"It is the account of {challenge.customer}, {challenge} ({challenge.get_status_display()})."
         if enrollment.is_paused:
-            return f"{words} It is paused: when its next trading day begins, the account is enabled again by itself."
+            return f"{words} It is paused. Taken out by hand, it stays disabled when its next trading day begins."
         return f"{words} The challenge goes on unless a rule ends it; its time runs while nobody can trade."
     if payer := getattr(account, "payer", None):
         return f"It is the account that {payer.customer} pays from: nothing can be bought while it is disabled."

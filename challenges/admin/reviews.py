@@ -1,4 +1,4 @@
-"""What of the challenges waits for staff: phases that cannot begin, and units whose enforcement is halted."""
+"""What of the challenges waits for staff: phases that cannot begin or go on, and units whose enforcement is halted."""
 
 from collections.abc import Sequence
 
@@ -7,14 +7,16 @@ from django.db.models import Q, QuerySet
 from brokers.models import AccountOrder
 from challenges.models import Challenge, ChallengeStatus, Enrollment, UnitWatch
 from challenges.services.ordering import objection_to_ordering_again
+from challenges.services.pausing import TAKEN_OUT
 from propdesk.lib.admin import ReviewItem, ReviewSource, list_of, register_reviews
 
 Status = AccountOrder.Status
 
 
 def _stuck() -> QuerySet[Enrollment]:
-    """Phases whose account order waits for staff or is over, and those that cannot pass because no account can be
-    ordered for the next one. One whose order is worked on again waits for nobody.
+    """Phases whose account order waits for staff or is over, those that cannot pass because no account can be ordered
+    for the next one, and those whose pause is over while staff keep the account out of trading. One whose order is
+    worked on again waits for nobody.
     """
     working = (Status.REQUESTED, Status.OPENING)
     ordered = Q(status=ChallengeStatus.PENDING) & ~Q(order__status__in=working)
@@ -22,7 +24,7 @@ def _stuck() -> QuerySet[Enrollment]:
 
 
 def _enrollments(most: int) -> Sequence[ReviewItem]:
-    rows = _stuck().select_related("order", "challenge__customer")
+    rows = _stuck().select_related("order", "account", "challenge__customer")
     return [_enrollment(row) for row in rows.order_by("updated_at")[:most]]
 
 
@@ -31,11 +33,13 @@ def _enrollment(row: Enrollment) -> ReviewItem:
     ways_out = () if objection_to_ordering_again(row) else ("Order the account again",)
     return ReviewItem(
         row=row, title=title, since=row.updated_at, why=row.review_reason, check=_check(row), ways_out=ways_out,
-        related=(row.order, row.challenge.customer),
+        related=(row.account or row.order, row.challenge.customer),
     )  # fmt: skip
 
 
 def _check(row: Enrollment) -> str:
+    if row.review_reason.startswith(TAKEN_OUT):
+        return "May its trader trade again? If so, enable the account on its page."
     if row.status == ChallengeStatus.ACTIVE:
         return "The phase is passed. Add an account group of that name: the next phase then begins by itself."
     if not objection_to_ordering_again(row):
@@ -61,7 +65,7 @@ def _watches(most: int) -> Sequence[ReviewItem]:
 
 REVIEWS = (
     ReviewSource(
-        title="Phases that cannot begin",
+        title="Phases that cannot begin or go on",
         permission="challenges.view_enrollment",
         order=50,
         total=lambda: _stuck().count(),

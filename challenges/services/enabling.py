@@ -3,6 +3,7 @@
 from brokers.models import TradingAccount
 from challenges.models import ChallengeStatus, Enrollment
 from challenges.services.locking import lock_enrollment
+from challenges.services.pausing import taken_out_by
 
 
 def objection_of_challenges(account: TradingAccount, *, lock: bool) -> str:
@@ -21,5 +22,8 @@ def objection_of_challenges(account: TradingAccount, *, lock: bool) -> str:
     if challenge.status != ChallengeStatus.ACTIVE:
         return f"Its {challenge} is {challenge.get_status_display()}."
     if enrollment.is_paused:
-        return f"Its {enrollment} is paused until the next trading day begins, and is enabled then by itself."
+        paused = f"Its {enrollment} is paused until the next trading day begins"
+        if operation := taken_out_by(enrollment):
+            return f"{paused}. It was taken out by hand (operation {operation.pk}): enable it by hand then."
+        return f"{paused}, and is enabled then by itself."
     return ""

@@ -20,6 +20,7 @@ from challenges.models import Enrollment, EnrollmentState, UnitWatch
 from challenges.services.closing import NextPhaseUnavailableError
 from challenges.services.gate import are_too_many
 from challenges.services.judging import Judged, judge_reading
+from challenges.services.pausing import TAKEN_OUT, why_not_enabled
 from challenges.services.reading import Known, UnitReading, read_unit
 from challenges.services.recording import write_observations
 from challenges.services.verdicts import record_verdict
@@ -240,9 +241,18 @@ def _tell_of_stuck(
     """Put into the review queue what only staff can move on, and take out of it what has been judged without that."""
     judged_ids = {one.row.pk for one in judged}
     for row in rows:
-        reason = stuck.get(row.pk, "")
-        if row.pk in judged_ids and reason != row.review_reason:
+        if row.pk not in judged_ids:
+            continue
+        reason = stuck.get(row.pk, "") or _still_taken_out(row)
+        if reason != row.review_reason:
             Enrollment.objects.watched().filter(pk=row.pk).update(review_reason=reason, updated_at=now)
+
+
+def _still_taken_out(row: WatchedState) -> str:
+    """What a lift left to staff stays in the queue until the account is enabled."""
+    if not row.review_reason.startswith(TAKEN_OUT):
+        return ""
+    return why_not_enabled(Enrollment.objects.select_related("account").get(pk=row.pk))
 
 
 def _report(watch: UnitWatch, reading: UnitReading, *, watched: int, judged: int) -> None:

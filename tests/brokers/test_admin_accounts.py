@@ -170,7 +170,7 @@ def test_a_paused_account_waits_for_its_next_trading_day(boss: Client, sold: Sol
     Enrollment.objects.update(is_paused=True)
     why = f"Its {sold.enrollment} is paused until the next trading day begins, and is enabled then by itself."
     is_not_enabled(boss, account, why)
-    warned = "It is paused: when its next trading day begins, the account is enabled again by itself."
+    warned = "It is paused. Taken out by hand, it stays disabled when its next trading day begins."
     assert warned in read(boss, button_of(account, "take_out"))
 
 

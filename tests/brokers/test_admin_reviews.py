@@ -104,7 +104,7 @@ def test_a_phase_that_cannot_begin_waits_until_its_order_is_worked_on_again(clie
     AccountOrder.objects.update(status=AccountOrder.Status.CANCELLED, account=None)
     assert "Its account order is over and cannot be taken up again" in client.get(url).content.decode()
     AccountOrder.objects.update(status=AccountOrder.Status.OPENING)
-    assert "Phases that cannot begin: " not in client.get(url).content.decode()
+    assert "Phases that cannot begin or go on: " not in client.get(url).content.decode()
 
 
 def test_the_queue_shows_only_what_may_be_seen(client: Client, firm: Firm) -> None:

@@ -236,7 +236,7 @@ def test_staff_find_it_in_the_review_queue_and_order_the_account_again(boss: Cli
     put_right(firm, enrollment)
     queue = reverse("admin:brokers_review")
     waits = read(boss, queue)
-    assert "Phases that cannot begin: 1" in waits
+    assert "Phases that cannot begin or go on: 1" in waits
     assert "Its account order is over and cannot be taken up again. Put right what stood in its way, then" in waits
     assert '<span class="pd-label pd-grey">Order the account again</span>' in waits
     page, button = pages(enrollment)
@@ -257,7 +257,7 @@ def test_staff_find_it_in_the_review_queue_and_order_the_account_again(boss: Cli
     assert button not in shown
     assert "Earlier account orders" in shown
     assert reverse("admin:brokers_accountorder_change", args=[old.pk]) in shown
-    assert "Phases that cannot begin: 1" not in read(boss, queue)
+    assert "Phases that cannot begin or go on: 1" not in read(boss, queue)
     assert old.reference in read(boss, reverse("admin:brokers_accountorder_change", args=[old.pk]))
     of_challenge = read(boss, reverse("admin:challenges_challenge_change", args=[enrollment.challenge_id]))
     assert reverse("admin:brokers_accountorder_change", args=[order.pk]) in of_challenge

@@ -214,7 +214,7 @@ def test_a_pass_that_waits_for_its_group_stands_in_the_review_queue_until_it_is_
     pass_phase(firm, enrollment)
 
     shown = boss.get(page).content.decode()
-    assert "Phases that cannot begin: 1" in shown
+    assert "Phases that cannot begin or go on: 1" in shown
     assert "the account group PROP_REAL_USD of the next phase no longer exists" in shown
     assert "The phase is passed. Add an account group of that name: the next phase then begins by itself." in shown
     firm.trade(enrollment, balance=104000, equity=104000)
