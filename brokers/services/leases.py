@@ -101,7 +101,7 @@ def claim_operation(*, clock: Clock, operation_id: int | None = None) -> Lease |
         return take(operation, seconds=operation.connection.deadline_seconds, clock=clock, now=now)
 
 
-def _require_same_time() -> None:
+def require_same_time() -> None:
     """Raise `ClockError` when this machine's time and the database's differ by more than `MARGIN`.
 
     A lease is as long as two calls and two margins, so workers who are each that close to the database's time cannot
@@ -119,7 +119,7 @@ def _require_same_time() -> None:
 
 def take(row: Leased, *, seconds: int, clock: Clock, now: datetime) -> Lease:
     """Lease a row that is locked, or that nobody else can see yet. Raises `ClockError`."""
-    _require_same_time()
+    require_same_time()
     length = 2 * (timedelta(seconds=seconds) + MARGIN)
     row.leased_until = now + length
     row.save(update_fields=["leased_until"])

@@ -71,6 +71,7 @@ class UnitWatchAdmin(ViewOnlyAdmin[UnitWatch]):
             explanation="Enforcement was halted because one reading would take many accounts out of trading. Look at "
             "the figures at the broker first. Once confirmed, what the next reading shows is enforced: accounts that "
             "break a rule fail or are paused, and those that reach their target pass.",
+            about=lambda watch: watch.halt_reason,
             run=_confirm,
             offered=lambda watch: watch.halted_at is not None,
             variant="danger",
@@ -84,7 +85,13 @@ class UnitWatchAdmin(ViewOnlyAdmin[UnitWatch]):
 
     @display(description="why it cannot be judged")
     def why(self, watch: UnitWatch) -> str:
-        return watch.halt_reason or watch.last_error or NOTHING
+        return why_not_judged(watch) or NOTHING
+
+
+def why_not_judged(watch: UnitWatch) -> str:
+    """Why the unit, or the first of its accounts that was left out, is not judged; "" when all are."""
+    left_out = next((f"Account {login}: {reason}" for login, reason in watch.not_judged.items()), "")
+    return watch.halt_reason or watch.last_error or left_out
 
 
 def state_label(watch: UnitWatch, now: datetime) -> str:
@@ -97,6 +104,8 @@ def state_label(watch: UnitWatch, now: datetime) -> str:
         return label("not read yet")
     if now - watch.last_read_at > STALE:
         return label("stale", Colour.ORANGE) if watch.accounts_watched else label("nothing to watch")
+    if watch.not_judged:
+        return label("not all judged", Colour.ORANGE, why_not_judged(watch))
     return label("judged", Colour.GREEN)
 
 
@@ -114,7 +123,7 @@ def _panels(now: datetime) -> Sequence[Panel]:
                     state_label(watch, now),
                     f"{watch.accounts_judged} of {watch.accounts_watched} judged",
                     f"{timesince(watch.last_read_at, now)} ago" if watch.last_read_at else NOTHING,
-                    format_html('<span class="pd-wrap">{}</span>', watch.halt_reason or watch.last_error or NOTHING),
+                    format_html('<span class="pd-wrap">{}</span>', why_not_judged(watch) or NOTHING),
                 )
                 for watch in watches
             ],

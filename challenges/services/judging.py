@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 
+from brokers.services.leases import MARGIN
 from challenges.models import EnrollmentState
 from challenges.rules import Judgement, Observation, RunningState, judge, progress
 from challenges.services.gate import Reading
@@ -14,6 +15,8 @@ from programs.terms import RuleTerms
 LATE_AFTER = timedelta(seconds=90)
 # An idle account's row is rewritten this often, so that the time of its last observation stays true to the half minute.
 REFRESH_AFTER = timedelta(seconds=30)
+# Monitors on two machines, each as far off the database's time as it may be, are this far apart.
+CLOCKS_APART = 2 * MARGIN
 # Prices move the margin in use a little; more growth than this means a new position.
 MARGIN_GROWTH = Decimal("1.1")
 
@@ -104,6 +107,14 @@ def judge_reading(
     return Judged(
         login=login, row=row, before=before, observation=observation, judgement=judgement, after=after, kept=kept
     )
+
+
+def why_dropped(row: EnrollmentState, *, at: datetime) -> str:
+    """Why nothing read at `at` is judged, in words for staff; "" where another monitor has merely been quicker."""
+    known_at = row.running_state().known_at
+    if known_at - at <= CLOCKS_APART:
+        return ""
+    return f"last observed later than now, at {known_at:%Y-%m-%d %H:%M:%S} UTC: it is judged again from then on"
 
 
 def _opened(row: EnrollmentState, reading: Reading) -> bool:

@@ -15,11 +15,12 @@ from django_stubs_ext import WithAnnotations
 
 from brokers.client.errors import BrokerError
 from brokers.models import BrokerConnection
-from brokers.services import broker_for
+from brokers.services import ClockError, broker_for
+from brokers.services.leases import require_same_time
 from challenges.models import Enrollment, EnrollmentState, UnitWatch
 from challenges.services.closing import NextPhaseUnavailableError
 from challenges.services.gate import are_too_many
-from challenges.services.judging import Judged, judge_reading
+from challenges.services.judging import Judged, judge_reading, why_dropped
 from challenges.services.pausing import TAKEN_OUT, why_not_enabled
 from challenges.services.reading import Known, UnitReading, read_unit
 from challenges.services.recording import write_observations
@@ -73,7 +74,11 @@ def watch_unit(*, watch_id: int, clock: Clock) -> int:
 
     Nothing happens when another monitor has the unit or has just read it. A unit that cannot be read or judged is noted
     on its watch, whatever the cause, and judged not at all: silence never breaches and never passes anyone.
+
+    Raises `ClockError`: a machine whose clock is ahead would begin the trading day early, and have what others read
+    after it taken for old.
     """
+    require_same_time()
     now = clock()
     claim = UnitWatch.objects.free(now, _tried_before(now)).filter(pk=watch_id)
     if not claim.update(leased_until=now + LEASE, tried_at=now):
@@ -103,6 +108,9 @@ def _watch_in_thread(watch_id: int, clock: Clock) -> int:
     """One unit in a thread of its own. Whatever goes wrong with it must not stop the others."""
     try:
         return watch_unit(watch_id=watch_id, clock=clock)
+    except ClockError:
+        # The machine's fault, not the unit's: the whole round has failed, and the sweeper's failures say so.
+        raise
     except Exception:
         logger.exception("Unit watch %s failed; it is tried again.", watch_id)
         return 0
@@ -188,6 +196,8 @@ def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judge
             continue
         if one is not None:
             judged.append(one)
+        elif why := why_dropped(row, at=at):
+            reading.missing[row.login] = why
     return judged
 
 
@@ -195,22 +205,27 @@ def _without_held(
     watch: UnitWatch, judged: Sequence[Judged], reading: UnitReading, *, watched: int, now: datetime
 ) -> list[Judged]:
     """What may be written. While enforcement is halted, verdicts are held back and judged again at the next reading."""
-    ends = Counter(one.judgement.status for one in judged if one.takes_out)
+    ends: Counter[str] = Counter(one.judgement.status for one in judged if one.takes_out)
     confirmed = watch.confirmed_until is not None and now < watch.confirmed_until
     if not confirmed and watch.halted_at is None and are_too_many(taken_out=ends.total(), watched=watched):
         watch.halted_at = now
-        named = ", ".join(f"{number} {status}" for status, number in sorted(ends.items()))
-        watch.halt_reason = (
-            f"One reading would take {ends.total()} of {watched} accounts out of trading ({named}); "
-            "staff must confirm the figures."
-        )
-        logger.error("%s: enforcement halted: %s", watch, watch.halt_reason)
+        logger.error("%s: enforcement halted: %s", watch, _halt_reason(ends, watched))
     if watch.halted_at is None:
         return list(judged)
+    # Anew at each reading: what staff confirm is what would be enforced now, not what it was when the halt began.
+    watch.halt_reason = _halt_reason(ends, watched)
     for one in judged:
         if one.is_verdict:
             reading.missing[one.login] = "enforcement is halted until staff confirm the figures"
     return [one for one in judged if not one.is_verdict]
+
+
+def _halt_reason(ends: Counter[str], watched: int) -> str:
+    named = ", ".join(f"{number} {status}" for status, number in sorted(ends.items()))
+    return (
+        f"The last reading would take {ends.total()} of {watched} accounts out of trading"
+        f"{f' ({named})' if named else ''}; staff must confirm the figures."
+    )
 
 
 def _write(judged: Sequence[Judged], reading: UnitReading, clock: Clock) -> dict[int, str]:
@@ -266,4 +281,7 @@ def _report(watch: UnitWatch, reading: UnitReading, *, watched: int, judged: int
     fields += ["last_error", "failing_since", "not_judged"]
     if watch.halted_at == reading.read_at:
         fields += ["halted_at", "halt_reason"]
+    elif watch.halted_at is not None:
+        # Staff may have confirmed meanwhile: a halt that is over gets no reason again.
+        UnitWatch.objects.filter(pk=watch.pk, halted_at=watch.halted_at).update(halt_reason=watch.halt_reason)
     watch.save(update_fields=fields)
