@@ -1,6 +1,6 @@
 """The invariants' SQL: silent about what is well, and it names what is not."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -8,14 +8,19 @@ from django.core.management import call_command
 from django.db import connection
 from django.db.models import F
 
-from brokers.models import AccountOrder, Difference, TradingAccount
+from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, Difference, TradingAccount
+from challenges.models import Enrollment
+from challenges.services.closing import fail_enrollment
 from challenges.services.invariants import find_violations, watch_invariants
 from challenges.services.opening import open_due_challenges
+from challenges.services.pausing import pause_enrollment
 from propdesk.lib.processes.models import InvariantViolation
 from propdesk.lib.times import utc_now
+from propdesk.lib.transitions import transition
 from purchases.models import Purchase
-from tests.purchases.refunds import REFUNDED, has_status, opening, refund
-from tests.purchases.rooms import Later, Shop, advance_until
+from purchases.services import advance_purchase
+from tests.purchases.refunds import REFUNDED, failed, has_status, opening, refund
+from tests.purchases.rooms import STAFF, Later, Shop, advance_until
 from tests.simulator import Simulator
 
 NOW = timedelta(0)
@@ -23,6 +28,17 @@ NOW = timedelta(0)
 
 def broken() -> list[tuple[str, int]]:
     return [(each.invariant, each.row_id) for each in find_violations(now=utc_now(), grace=NOW)]
+
+
+def broken_at(moment: datetime) -> list[tuple[str, int]]:
+    """As the check of every five minutes finds it then."""
+    return [(each.invariant, each.row_id) for each in find_violations(now=moment)]
+
+
+def show(operation: BrokerOperation) -> None:
+    """Put it before staff."""
+    review = BrokerOperation.Status.NEEDS_REVIEW
+    transition(operation, to=review, by=STAFF, now=utc_now(), reason="Look.", review_reason="Look.")
 
 
 def call_it_refunded() -> None:
@@ -62,6 +78,42 @@ def test_money_that_was_taken_and_is_forgotten_is_found(purchase: Purchase):
     assert broken() == [("I10", purchase.pk), ("I2", purchase.pk)]
     Purchase.objects.update(review_reason="staff look at it")
     assert broken() == [("I10", purchase.pk)]
+
+
+def test_a_refund_that_is_stuck_and_shown_to_nobody_is_found_after_an_hour(shop: Shop, simulator: Simulator):
+    """Also when its operation exists: it may be refused, or done with nobody having noticed."""
+    asked_at = utc_now()
+    purchase = refund(failed(shop, simulator), now=asked_at)
+    BrokerConnection.objects.update(is_enabled=False)
+    purchase = advance_purchase(purchase_id=purchase.pk, clock=lambda: asked_at)
+    assert purchase.refund is not None
+    assert (purchase.review_reason, broken_at(asked_at + timedelta(minutes=59))) == ("", [])
+
+    late = asked_at + timedelta(minutes=61)
+    assert broken_at(late) == [("I2", purchase.pk)]
+
+    purchase = advance_purchase(purchase_id=purchase.pk, clock=lambda: asked_at + timedelta(minutes=31))
+    assert purchase.review_reason.startswith(f"Refund waits: operation {purchase.refund_id} ")
+    assert broken_at(late) == []
+
+
+def test_an_account_that_outlives_its_enrollment_is_found_whatever_an_earlier_pause_left_in_review(purchase: Purchase):
+    enrollment = Enrollment.objects.get()
+    paused_at = utc_now()
+    pause_enrollment(enrollment=enrollment, trading_day=paused_at.date(), by=STAFF, now=paused_at)
+    show(BrokerOperation.objects.get(subject__contains=":pause:", kind="disable"))
+    figures = {"balance": Decimal(1), "equity": Decimal(1)}
+    fail_enrollment(enrollment=enrollment, reason="daily_loss", by=STAFF, now=utc_now(), **figures)
+    assert broken() == [("I6", enrollment.pk)]
+
+    of_the_end = BrokerOperation.objects.get(subject=f"enrollment:{enrollment.pk}:close", kind="disable")
+    show(of_the_end)
+    assert broken() == []
+
+    BrokerOperation.objects.filter(pk=of_the_end.pk).update(subject="difference:1:disable")
+    assert broken() == []
+    BrokerOperation.objects.filter(pk=of_the_end.pk).update(created_at=paused_at)
+    assert broken() == [("I6", enrollment.pk)]
 
 
 def test_an_illegal_and_an_unexplained_status_change_are_found(purchase: Purchase):
