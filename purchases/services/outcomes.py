@@ -48,7 +48,8 @@ def fail_purchase(*, purchase_id: int, failure_reason: str, by: Actor, now: date
         purchase = Purchase.objects.select_for_update().get(pk=purchase_id)
         if purchase.status in {Purchase.Status.PENDING, Purchase.Status.PAID}:
             _require_settled(purchase)
-        if purchase.status == Purchase.Status.ACCOUNT_CREATED:
+        # The account of a paid one may be ready as well, and the purchase not know of it yet.
+        if purchase.status in {Purchase.Status.PAID, Purchase.Status.ACCOUNT_CREATED}:
             disable_its_account(purchase, by=by, now=now)
         fail(purchase, failure_reason=failure_reason, detail=detail or failure_reason, by=by, now=now)
         return purchase
@@ -76,9 +77,9 @@ def fail(purchase: Purchase, *, failure_reason: str, detail: str, by: Actor, now
 
 
 def disable_its_account(purchase: Purchase, *, by: Actor, now: datetime) -> None:
-    """Have the account that was opened for a purchase disabled and flattened at the broker."""
+    """Have the account that is ready for a purchase disabled and flattened at the broker."""
     order = purchase.account_order
-    if order is not None and order.account is not None:
+    if order is not None and order.status == AccountOrder.Status.READY and order.account is not None:
         request_disable_and_flatten(subject=f"purchase:{purchase.pk}:end", account=order.account, by=by, now=now)
 
 

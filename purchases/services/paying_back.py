@@ -137,8 +137,8 @@ def _request_out(purchase: Purchase, account: TradingAccount, *, now: datetime) 
 def _intend(purchase: Purchase, *, now: datetime) -> Obstacle | None:
     """Write down that the money goes back. `purchase.refund` stays empty when the purchase has changed meanwhile."""
     with transaction.atomic(durable=True):
-        related = Purchase.objects.select_related("payment__account__group", "account_order", "refund")
-        locked = related.select_for_update(of=("self",)).get(pk=purchase.pk)
+        # Not joined: what the lock is waited for may be another worker that writes the refund.
+        locked = Purchase.objects.select_for_update().get(pk=purchase.pk)
         payment, order = locked.payment, locked.account_order
         if locked.refund_asked_at != purchase.refund_asked_at or not locked.is_being_refunded:
             return None

@@ -35,8 +35,8 @@ def refund_purchase(*, purchase_id: int, reason: str, by: Actor, now: datetime) 
     if not reason.strip():
         raise InvalidDataError.at("reason", "Say why the price goes back.")
     with transaction.atomic():
-        related = Purchase.objects.select_related("payment", "account_order", "refund")
-        purchase = related.select_for_update(of=("self",)).get(pk=purchase_id)
+        # Its related rows are read once it is locked: joined ones would be as they were before a wait for the lock.
+        purchase = Purchase.objects.select_for_update().get(pk=purchase_id)
         if purchase.is_being_refunded or purchase.status == Status.REFUNDED:
             return purchase
         _require_refundable(purchase)
@@ -100,8 +100,8 @@ def _require_refundable(purchase: Purchase) -> None:
 
 def _call_off(purchase: Purchase, *, reason: str, by: Actor, now: datetime, **asked: Any) -> None:
     """End a purchase that was on its way: its account order is cancelled, a ready account is taken out of trading."""
-    if purchase.account_order is not None:
-        order = AccountOrder.objects.select_for_update().get(pk=purchase.account_order.pk)
+    if purchase.account_order_id is not None:
+        order = purchase.account_order = AccountOrder.objects.select_for_update().get(pk=purchase.account_order_id)
         if order.status == AccountOrder.Status.READY:
             disable_its_account(purchase, by=by, now=now)
         else:

@@ -3,20 +3,25 @@
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
 from functools import partial
 from threading import Barrier
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
-from brokers.models import AccountOrder, BrokerOperation, TradingAccount
+from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
+from brokers.services import request_refund
 from challenges.models import Challenge
 from challenges.services.opening import open_challenge
 from propdesk.lib.times import utc_now
 from purchases.errors import NotRefundableError
 from purchases.models import Purchase
 from purchases.services import advance_purchase, refund_purchase
+from purchases.services.advancing import _place_order
+from purchases.services.paying_back import _intend
+from tests.purchases.refunds import paid
 from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
 from tests.simulator import Simulator
 
@@ -129,6 +134,85 @@ def test_a_refund_while_a_worker_opens_the_account_ends_without_an_account(
     accounts = simulator.accounts_of(creation.marker.split(".", 1)[0]) if creation else []
     assert [row for row in accounts if row["enabled"]] == []
     assert [to for _, to, _ in history(purchase)][-2:] == [FAILED, REFUNDED]
+
+
+def while_we_hold(change: Callable[[], object], refunding: Callable[[], Any]) -> Any:
+    """What `refunding` returns, which has to wait for rows that we lock and `change`, over another connection."""
+
+    def run() -> Any:
+        try:
+            return refunding()
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        with transaction.atomic():
+            change()
+            other = pool.submit(run)
+            wait_until_somebody_waits_for_us()
+        return other.result(timeout=20)
+
+
+def wait_until_somebody_waits_for_us() -> None:
+    # pg_stat_activity would be frozen at its first reading in this transaction; pg_locks is not.
+    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    give_up = time.monotonic() + 20
+    while time.monotonic() < give_up:
+        with connection.cursor() as cursor:
+            cursor.execute(waiting)
+            if cursor.fetchone()[0]:
+                return
+        time.sleep(0.01)
+    raise AssertionError("nobody waited for the row")
+
+
+def test_a_refund_that_waits_while_the_account_is_ordered_cancels_that_order(shop: Shop, simulator: Simulator) -> None:
+    purchase = paid(shop, simulator)
+    group = AccountGroup.objects.get(name="PROP_DEMO_USD")
+
+    called_off = while_we_hold(
+        lambda: _place_order(purchase, group, deposit=Decimal(100_000), now=utc_now()), partial(refund, purchase)
+    )
+
+    order = AccountOrder.objects.get(reference=f"purchase:{purchase.pk}")
+    assert (called_off.status, called_off.account_order) == (FAILED, order)
+    assert order.cancel_asked_at is not None
+    assert order.cancel_reason == f"purchase {purchase.pk} is refunded"
+
+
+def test_a_refund_that_waits_while_the_account_becomes_ready_takes_that_account_out(shop: Shop) -> None:
+    purchase = account_created(shop, number=1)
+    order = AccountOrder.objects.filter(purchase=purchase)
+    account = TradingAccount.objects.get(login=1)
+    Purchase.objects.filter(pk=purchase.pk).update(status=PAID, account_login=0)
+    order.update(status=AccountOrder.Status.OPENING, account=None, ready_at=None)
+
+    while_we_hold(
+        lambda: order.update(status=AccountOrder.Status.READY, account=account, ready_at=shop.now),
+        partial(refund, purchase),
+    )
+
+    out = BrokerOperation.objects.filter(account=account).order_by("id").values_list("subject", "kind")
+    assert list(out) == [(f"purchase:{purchase.pk}:end", "disable"), (f"purchase:{purchase.pk}:end", "close_all")]
+
+
+def test_a_worker_that_waits_while_another_intends_the_refund_takes_up_that_one(shop: Shop) -> None:
+    purchase = refund(account_created(shop, number=1))
+    assert purchase.payment is not None
+    assert purchase.payment.account is not None
+    intend_it = partial(
+        request_refund, subject=f"purchase:{purchase.pk}:refund", account=purchase.payment.account,
+        amount=purchase.amount, comment=f"Refund of purchase {purchase.pk}", by=STAFF, now=shop.now,
+    )  # fmt: skip
+    seen = Purchase.objects.get(pk=purchase.pk)
+
+    # Its account still trades, which would keep this worker from intending a refund of its own.
+    obstacle = while_we_hold(
+        lambda: Purchase.objects.filter(pk=purchase.pk).update(refund=intend_it()),
+        lambda: _intend(seen, now=shop.now),
+    )
+
+    assert (obstacle, seen.refund) == (None, BrokerOperation.objects.get(kind="deposit"))
 
 
 def test_several_workers_on_one_refund_pay_it_back_once(shop: Shop, simulator: Simulator) -> None:
