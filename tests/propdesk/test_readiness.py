@@ -68,6 +68,39 @@ def test_a_redis_that_hangs_is_degraded_within_a_second(client: Client, settings
 
 
 @pytest.mark.usefixtures("all_beating")
+def test_while_jobs_fail_it_is_degraded_and_says_which(client: Client) -> None:
+    clock, row = "ClockError: This machine's clock is off.", "KeyError: 'ann'"
+    errors = {"brokers.orders": clock, "challenges.watch": "", "purchases.advance": row}
+    beat("sweeper", timezone.now(), detail={name: {"last_error": error} for name, error in errors.items()})
+    answer = client.get("/readyz")
+    assert answer.status_code == 200
+    assert answer.json() == {
+        "status": "degraded",
+        "checks": {
+            "database": "ok", "migrations": "ok", "worker": "ok", "sweeper": "ok",
+            # Anyone may ask: the kind of error, not its text.
+            "sweeper jobs": "brokers.orders: ClockError; purchases.advance: KeyError",
+            "redis": "ok",
+        },
+    }  # fmt: skip
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_it_is_ready_while_every_job_is_well(client: Client) -> None:
+    beat("sweeper", timezone.now(), detail={"brokers.orders": {"last_error": ""}})
+    answer = client.get("/readyz").json()
+    assert (answer["status"], answer["checks"]["sweeper jobs"]) == ("ready", "ok")
+
+
+@pytest.mark.usefixtures("all_beating")
+def test_the_jobs_of_a_process_that_is_silent_are_not_spoken_of(client: Client) -> None:
+    beat("sweeper", timezone.now() - timedelta(seconds=20), detail={"brokers.orders": {"last_error": "KeyError: 1"}})
+    answer = client.get("/readyz").json()
+    assert (answer["status"], answer["checks"]["sweeper"]) == ("starting", "no fresh heartbeat")
+    assert "sweeper jobs" not in answer["checks"]
+
+
+@pytest.mark.usefixtures("all_beating")
 def test_a_process_with_an_old_heartbeat_is_missed(client: Client) -> None:
     beat("worker", timezone.now() - timedelta(seconds=20))
     answer = client.get("/readyz")

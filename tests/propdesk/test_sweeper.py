@@ -4,16 +4,17 @@ import threading
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, connections
 
-from propdesk.lib.processes import registry
-from propdesk.lib.processes.heartbeats import HeartbeatThread, beat, fresh_names
+from propdesk.lib.processes import registry, sweeper
+from propdesk.lib.processes.heartbeats import HeartbeatThread, beat, fresh_beats
 from propdesk.lib.processes.models import ProcessHeartbeat
 from propdesk.lib.processes.registry import Job, register_job, registered_jobs
-from propdesk.lib.processes.sweeper import STOP_SECONDS, sweep_forever, sweep_once
+from propdesk.lib.processes.sweeper import STOP_SECONDS, JobThread, sweep_forever, sweep_once
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -78,6 +79,44 @@ def test_a_job_that_fails_hinders_neither_itself_nor_the_others(
 
     assert "Job bad failed" in caplog.text
     assert ProcessHeartbeat.objects.get(name="sweeper").beat_at is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_error_is_reported_until_it_has_not_come_again_for_ninety_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = 0
+
+    def now() -> datetime:
+        return NOON + timedelta(seconds=seconds)
+
+    monkeypatch.setattr(sweeper, "timezone", SimpleNamespace(now=now))
+    errors: list[Exception] = [ZeroDivisionError("a bad row of ann@example.com")]
+
+    def fail_once(now: datetime) -> int:
+        if errors:
+            raise errors.pop()
+        return 0
+
+    thread = JobThread(Job("once", 1, fail_once), threading.Event())
+    said = "ZeroDivisionError: a bad row of ***@example.com"
+    assert (thread.run_once(), thread.report()["last_error"]) == (False, said)
+    # The row that failed is leased, so the next rounds are well: they say nothing about it.
+    seconds = 90
+    assert (thread.run_once(), thread.report()["last_error"]) == (True, said)
+    seconds = 91
+    assert (thread.run_once(), thread.report()["last_error"]) == (True, "")
+
+
+@pytest.mark.django_db
+def test_a_heartbeat_knows_which_of_its_jobs_fail() -> None:
+    jobs = [Job(name, 1, lambda now: 0) for name in "ab"]
+    reports = {job.name: JobThread(job, threading.Event()).report() for job in jobs}
+    reports["b"]["last_error"] = "ClockError: off"
+    beat("sweeper", NOON, detail=reports)
+    beat("gateway", NOON, detail={"connections": 3})
+
+    sweeping, gateway = ProcessHeartbeat.objects.get(name="sweeper"), ProcessHeartbeat.objects.get(name="gateway")
+    assert (sweeping.jobs, sweeping.failing_jobs) == ({"a": "", "b": "ClockError: off"}, {"b": "ClockError: off"})
+    assert (gateway.jobs, gateway.failing_jobs) == ({}, {})
 
 
 @pytest.mark.django_db(transaction=True)
@@ -161,8 +200,8 @@ def test_a_heartbeat_is_one_row_per_name_and_fresh_for_fifteen_seconds() -> None
     beat("worker", NOON - timedelta(seconds=60))
     beat("worker", NOON, detail={"tasks": 3})
     assert ProcessHeartbeat.objects.values_list("name", "beat_at", "detail").get() == ("worker", NOON, {"tasks": 3})
-    assert fresh_names(NOON + timedelta(seconds=15)) == {"worker"}
-    assert fresh_names(NOON + timedelta(seconds=15, microseconds=1)) == set()
+    assert list(fresh_beats(NOON + timedelta(seconds=15))) == ["worker"]
+    assert fresh_beats(NOON + timedelta(seconds=15, microseconds=1)) == {}
 
 
 @pytest.mark.django_db(transaction=True)

@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from decimal import Decimal
 
@@ -12,7 +13,9 @@ from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransitionError
 from purchases.errors import StillInFlightError
 from purchases.models import Purchase
-from purchases.services import advance_due_purchases, advance_purchase, fail_purchase, mark_active
+from purchases.services import advance_due_purchases, advance_purchase, fail_purchase, mark_active, sweeping
+from purchases.services.sweeping import RoundFailedError
+from purchases.services.waiting import Clock
 from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
 from tests.simulator import Simulator
 
@@ -193,6 +196,26 @@ def test_activation_happens_once(shop: Shop) -> None:
     assert [to for _, to, _ in history(purchase)] == [PENDING, PAID, CREATED, ACTIVE]
 
 
+def test_a_purchase_that_cannot_be_advanced_fails_the_round_and_stops_no_other(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bought = [shop.purchase().pk for _ in range(4)]
+    advanced: list[int] = []
+
+    def advance(*, purchase_id: int, clock: Clock) -> None:
+        if purchase_id in bought[1:3]:
+            raise ZeroDivisionError("a bad row")
+        advanced.append(purchase_id)
+
+    monkeypatch.setattr(sweeping, "advance_purchase", advance)
+    with pytest.raises(RoundFailedError) as failure:
+        advance_due_purchases(clock=utc_now)
+
+    said = f"2 of 4 purchases could not be advanced. Purchase {bought[1]}: ZeroDivisionError: a bad row"
+    assert str(failure.value) == said
+    assert sorted(advanced) == [bought[0], bought[3]]
+
+
 def test_a_pending_purchase_cannot_become_active(shop: Shop) -> None:
     purchase = shop.purchase()
 
@@ -222,6 +245,17 @@ def test_failing_a_purchase_whose_account_is_open_disables_the_account(shop: Sho
     assert (purchase.status, purchase.failure_reason) == (FAILED, "CANCELLED")
     assert purchase.review_reason.startswith("Refund needed: 499 USD")
     ends = BrokerOperation.objects.filter(account__login=purchase.account_login, kind__in=["disable", "close_all"])
+    assert sorted(ends.values_list("kind", flat=True)) == ["close_all", "disable"]
+
+
+def test_failing_a_paid_purchase_disables_the_account_that_is_ready_without_its_knowing(shop: Shop) -> None:
+    purchase = advance_until(shop.purchase(), created)
+    login = purchase.account_login
+    Purchase.objects.update(status=PAID, account_login=0)
+
+    fail_purchase(purchase_id=purchase.pk, failure_reason="CANCELLED", by=STAFF, now=utc_now())
+
+    ends = BrokerOperation.objects.filter(account__login=login, subject=f"purchase:{purchase.pk}:end")
     assert sorted(ends.values_list("kind", flat=True)) == ["close_all", "disable"]
 
 
@@ -272,7 +306,8 @@ def test_one_broken_purchase_does_not_stop_the_others(shop: Shop) -> None:
     later = Later()
 
     for _ in range(20):
-        advance_due_purchases(clock=later)
+        with suppress(RoundFailedError):
+            advance_due_purchases(clock=later)
 
     broken.refresh_from_db()
     sound.refresh_from_db()

@@ -4,8 +4,10 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.contrib import admin
+from django.utils.html import format_html_join
 
 from propdesk.lib.admin import (
+    NOTHING,
     Card,
     Colour,
     Panel,
@@ -26,11 +28,12 @@ def _panels(now: datetime) -> Sequence[Panel]:
         Table(
             title="Processes",
             note="Without the sweeper nothing moves on by itself.",
-            columns=("Process", "State", "Last sign of life", "Process id"),
+            columns=("Process", "State", "What fails", "Last sign of life", "Process id"),
             rows=[
                 (
                     beat.name,
-                    label("alive", Colour.GREEN) if now - beat.beat_at <= FRESH else label("silent", Colour.RED),
+                    _state(beat, now),
+                    format_html_join("", "<div>{}: {}</div>", beat.failing_jobs.items()) or NOTHING,
                     f"{beat.beat_at:%Y-%m-%d %H:%M:%S} UTC",
                     str(beat.pid),
                 )
@@ -39,6 +42,12 @@ def _panels(now: datetime) -> Sequence[Panel]:
             empty="No process has reported yet. Start them all with: make run",
         )
     ]
+
+
+def _state(beat: ProcessHeartbeat, now: datetime) -> str:
+    if now - beat.beat_at > FRESH:
+        return label("silent", Colour.RED)
+    return label("jobs fail", Colour.RED) if beat.failing_jobs else label("alive", Colour.GREEN)
 
 
 @admin.register(InvariantViolation)

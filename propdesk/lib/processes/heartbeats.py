@@ -32,9 +32,9 @@ def try_beat(name: str, *, detail: Mapping[str, object] | None = None) -> None:
         logger.warning("No heartbeat of %s: %s", name, str(error).strip())
 
 
-def fresh_names(now: datetime) -> set[str]:
-    """The processes whose last sign of life is recent."""
-    return set(ProcessHeartbeat.objects.filter(beat_at__gte=now - FRESH_FOR).values_list("name", flat=True))
+def fresh_beats(now: datetime) -> dict[str, ProcessHeartbeat]:
+    """The recent signs of life, by the name of the process."""
+    return {sign.name: sign for sign in ProcessHeartbeat.objects.filter(beat_at__gte=now - FRESH_FOR)}
 
 
 class HeartbeatThread(threading.Thread):

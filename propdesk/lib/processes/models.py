@@ -18,6 +18,16 @@ class ProcessHeartbeat(models.Model):
     def __str__(self) -> str:
         return f"{self.name} at {self.beat_at:%Y-%m-%d %H:%M:%S}"
 
+    @property
+    def jobs(self) -> dict[str, str]:
+        """What is wrong with each of its jobs; empty text for one that is well. Not every process has jobs."""
+        reports = {name: report for name, report in self.detail.items() if isinstance(report, dict)}
+        return {name: report["last_error"] for name, report in reports.items() if "last_error" in report}
+
+    @property
+    def failing_jobs(self) -> dict[str, str]:
+        return {name: error for name, error in self.jobs.items() if error}
+
 
 class InvariantViolation(models.Model):
     """Something that must never be, found by the check that runs every five minutes. It stays after it is mended."""

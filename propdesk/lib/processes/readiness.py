@@ -11,7 +11,8 @@ from django.db.migrations.executor import MigrationExecutor
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from propdesk.lib.processes.heartbeats import fresh_names
+from propdesk.lib.processes.heartbeats import fresh_beats
+from propdesk.lib.processes.models import ProcessHeartbeat
 
 OK = "ok"
 SIMULATOR = "brokersim"
@@ -19,26 +20,31 @@ TIMEOUT_SECONDS = 0.5
 
 
 class Readiness:
-    """One look at all that `/readyz` answers for. Only Redis may be missing: that makes things slower, not wrong."""
+    """One look at all that `/readyz` answers for.
+
+    Redis may be missing: that makes things slower, not wrong. Jobs may fail: the pages serve, and say what is wrong.
+    """
 
     def __init__(self, now: datetime) -> None:
         self.checks: dict[str, str] = {"database": _database()}
+        fresh: dict[str, ProcessHeartbeat] = {}
         if self.checks["database"] == OK:
             self.checks["migrations"] = _migrations.check()
         if self.checks.get("migrations") == OK:
-            fresh = fresh_names(now)
+            fresh = fresh_beats(now)
             expected = [name for name in settings.EXPECTED_PROCESSES if name != SIMULATOR]
             self.checks |= {name: OK if name in fresh else "no fresh heartbeat" for name in expected}
         if SIMULATOR in settings.EXPECTED_PROCESSES:
             self.checks[SIMULATOR] = _simulator(settings.BROKERSIM_URL)
         self.ready = all(answer == OK for answer in self.checks.values())
+        self.checks |= {f"{name} jobs": _jobs(beat) for name, beat in fresh.items() if beat.jobs}
         self.checks["redis"] = _redis(settings.REDIS_URL)
 
     @property
     def status(self) -> str:
         if not self.ready:
             return "starting"
-        return "ready" if self.checks["redis"] == OK else "degraded"
+        return "ready" if all(answer == OK for answer in self.checks.values()) else "degraded"
 
 
 class _Migrations:
@@ -65,6 +71,11 @@ def _database() -> str:
         connection.close()
         return "unreachable"
     return OK
+
+
+def _jobs(beat: ProcessHeartbeat) -> str:
+    """Which jobs fail, and by what kind of error. Its text is for staff: anyone may ask here."""
+    return "; ".join(f"{name}: {error.partition(':')[0]}" for name, error in beat.failing_jobs.items()) or OK
 
 
 def _redis(url: str) -> str:

@@ -4,17 +4,20 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import close_old_connections, connections
 from django.utils import timezone
 
 from propdesk.lib.processes.heartbeats import BEAT_SECONDS, try_beat
 from propdesk.lib.processes.registry import Job
+from propdesk.lib.redaction import redacted
 
 logger = logging.getLogger(__name__)
 
 STOP_SECONDS = 2.0
+# A row that could not be worked on comes round again in a minute; what is wrong has to be seen until then.
+ERROR_SHOWN_FOR = timedelta(seconds=90)
 
 
 class JobThread(threading.Thread):
@@ -28,6 +31,7 @@ class JobThread(threading.Thread):
         self.rounds = 0
         self.failures = 0
         self.last_error = ""
+        self.failed_at: datetime | None = None
         self.last_end: datetime | None = None
 
     def run(self) -> None:
@@ -47,20 +51,23 @@ class JobThread(threading.Thread):
         except Exception as error:
             logger.exception("Job %s failed", self._job.name)
             self.failures += 1
-            self.last_error = f"{type(error).__name__}: {error}"[:500]
+            self.last_error = redacted(f"{type(error).__name__}: {error}")[:500]
+            self.failed_at = timezone.now()
             # It may stand in the middle of a broken transaction; the next round begins on a new connection.
             connections.close_all()
             return False
         else:
             if count:
                 logger.info("%s: %s", self._job.name, count)
-            self.last_error = ""
+            if self.failed_at is None or timezone.now() - self.failed_at > ERROR_SHOWN_FOR:
+                self.last_error = ""
             return True
         finally:
             self.rounds += 1
             self.last_end = timezone.now()
 
     def report(self) -> dict[str, object]:
+        """Kept with the heartbeat, where `ProcessHeartbeat.jobs` reads it."""
         last_end = self.last_end.isoformat() if self.last_end else None
         return {"rounds": self.rounds, "failures": self.failures, "last_end": last_end, "last_error": self.last_error}
 

@@ -17,7 +17,10 @@ def healthz(_request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """200 with status "ready", or "degraded" when only Redis is away; 503 with "starting" and what is missing."""
+    """200 with status "ready", or "degraded" while only Redis is away or jobs fail; 503 with "starting" otherwise.
+
+    The checks say what is missing.
+    """
     readiness = Readiness(timezone.now())
     response = JsonResponse(
         {"status": readiness.status, "checks": readiness.checks}, status=200 if readiness.ready else 503

@@ -60,6 +60,17 @@ def test_units_and_processes_say_what_is_wrong_with_them(client: Client) -> None
     assert page.count(">silent<") == 1
 
 
+def test_a_process_whose_jobs_fail_is_red_and_says_why(client: Client) -> None:
+    clock = "ClockError: This machine's clock is +3.1 s off."
+    detail = {"brokers.orders": {"last_error": clock}, "challenges.watch": {"last_error": ""}}
+    ProcessHeartbeat.objects.create(name="sweeper", pid=7, beat_at=utc_now(), detail=detail)
+    page = client.get(reverse("admin:index")).content.decode()
+    assert page.count('<span class="pd-label pd-red" title="">jobs fail</span>') == 1
+    assert "<div>brokers.orders: ClockError: This machine&#x27;s clock is +3.1 s off.</div>" in page
+    assert "challenges.watch" not in page
+    assert page.count(">alive<") == 0
+
+
 def test_an_empty_firm_is_told_what_to_do(client: Client) -> None:
     page = client.get(reverse("admin:index")).content.decode()
     assert "No challenge is running, so nothing is watched." in page
