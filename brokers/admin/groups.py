@@ -19,7 +19,7 @@ from propdesk.lib.admin import (
 )
 
 UNIT = number_column("unit")
-# What accounts and running challenges rely on: fixed once the first account was ordered.
+# What accounts, running challenges and payments rely on: fixed once an account was ordered, or entered, in the group.
 FIXED = ("connection", "mode", "currency", UNIT)
 # Terms that were bought name the group, and their next phase finds it by that: fixed once the group exists.
 NAMED = ("name",)
@@ -64,4 +64,4 @@ class AccountGroupAdmin(ModelAdmin[AccountGroup]):
 
 
 def _is_fixed(group: AccountGroup | None) -> bool:
-    return group is not None and group.orders.exists()
+    return group is not None and (group.orders.exists() or group.accounts.exists())

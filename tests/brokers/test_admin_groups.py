@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from brokers.models import AccountGroup
+from brokers.models import AccountGroup, TradingAccount
 from tests.brokers.pages import page_of
 from tests.propdesk.admin.rows import Firm, make_firm, sell
 
@@ -30,6 +30,19 @@ def test_a_group_that_terms_may_name_keeps_its_name(boss: Client, firm: Firm) ->
 def test_after_the_first_order_only_the_rest_may_change(boss: Client, firm: Firm) -> None:
     sell(firm, 1)
     assert fields_of(boss, page_of(firm.demo)) == {"broker_group", "default_deposit", "is_enabled"}
+
+
+def test_a_group_that_customers_pay_from_is_fixed_without_any_order(boss: Client, firm: Firm) -> None:
+    TradingAccount.objects.create(connection=firm.connection, group=firm.real, login=500_001)
+    assert not firm.real.orders.exists()
+    assert fields_of(boss, page_of(firm.real)) == {"broker_group", "default_deposit", "is_enabled"}
+    values = {
+        "connection": firm.connection.pk, "mode": 0, "currency": "EUR", "unit": "7", "default_deposit": "100000",
+        "broker_group": firm.real.broker_group, "is_enabled": "on",
+    }  # fmt: skip
+    assert boss.post(page_of(firm.real), values).status_code == 302
+    group = AccountGroup.objects.get(pk=firm.real.pk)
+    assert (group.mode, group.currency, group.unit, group.is_enabled) == (1, "USD", 2, True)
 
 
 def test_a_name_that_is_posted_all_the_same_is_left_out(boss: Client, firm: Firm) -> None:
