@@ -243,5 +243,6 @@ def test_a_difference_found_during_a_pause_does_not_stop_a_trader_whose_pause_wa
 
 
 def test_a_difference_that_nothing_has_touched_since_is_mended(enrollment: Enrollment) -> None:
+    TradingAccount.objects.update(order=enrollment.order)  # as every account that an order has opened
     difference = make_difference(account_of(enrollment), 1, kind=Difference.Kind.DISABLED)
     assert mend(difference).kind == Kind.ENABLE

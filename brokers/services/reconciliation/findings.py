@@ -1,6 +1,7 @@
 """What a reading of a unit shows that our books do not: comparisons only, without calls and without writing.
 
-An account that is being worked on is not judged: what its operation is about to change is no difference yet.
+An account that is being worked on is not judged: what its operation is about to change is no difference yet. Of a
+customer's own account our books want nothing until an operation of ours has switched it: others do so as they like.
 """
 
 from collections.abc import Collection, Iterable, Mapping
@@ -9,10 +10,10 @@ from datetime import datetime
 from decimal import Decimal
 
 from django.conf import settings
-from django.db.models import Q
 
 from brokers.client.base import AccountDetails, OpenPosition
 from brokers.models import AccountOrder, BrokerConnection, BrokerOperation, Difference, TradingAccount
+from brokers.services.reconciliation.switches import changing, is_opened_by_us, switches
 
 Kind = Difference.Kind
 Switch, Status = BrokerOperation.Kind, BrokerOperation.Status
@@ -41,10 +42,14 @@ class Finding:
 
 @dataclass(slots=True)
 class Judged:
-    """What a reading shows, and of which accounts it can tell: only theirs are gone when they are not found."""
+    """What a reading shows, and of which accounts it can tell: only theirs are gone when they are not found.
+
+    `switched_by_others` are the accounts of which we only keep how they are, by whether they are enabled now.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     logins: dict[Difference.Kind, set[int]] = field(default_factory=dict)
+    switched_by_others: dict[bool, list[int]] = field(default_factory=dict)
 
     def add(self, kind: Difference.Kind, logins: Iterable[int], findings: Iterable[Finding] = ()) -> None:
         self.logins.setdefault(kind, set()).update(logins)
@@ -60,21 +65,18 @@ class Books:
     switched: Mapping[int, BrokerOperation]
 
 
-def read_books(connection: BrokerConnection, unit: int, *, since: datetime) -> Books:
+def read_books(connection: BrokerConnection, unit: int, *, since: datetime, now: datetime) -> Books:
     """Our accounts of the unit. Whatever was written at or after `since` may be younger than the broker's answer."""
     rows = TradingAccount.objects.filter(connection=connection, group__unit=unit).select_related("group", "order")
     operations = BrokerOperation.objects.filter(account__connection=connection, account__group__unit=unit)
-    touched = operations.filter(
-        Q(status__in=(Status.INTENDED, Status.CALLING, Status.IN_DOUBT)) | Q(updated_at__gte=since)
-    )
     accounts = {row.login: row for row in rows}
-    busy = set(touched.values_list("account__login", flat=True))
-    busy |= {login for login, row in accounts.items() if row.created_at >= since or _is_being_opened(row)}
-    switches = operations.filter(
-        kind__in=(Switch.ENABLE, Switch.DISABLE), status__in=(Status.DONE, Status.NEEDS_REVIEW)
-    )
-    latest = switches.order_by("account_id", "-id").distinct("account_id").select_related("account")
+    ours = switches().filter(account__connection=connection, account__group__unit=unit)
+    latest = ours.order_by("account_id", "-id").distinct("account_id").select_related("account")
     switched = {each.account.login: each for each in latest if each.account is not None}
+    # Last, and in this order: what is asked for after the switches were read is open here, or touched just now.
+    busy = set(changing(operations, now=now).values_list("account__login", flat=True))
+    busy |= set(operations.filter(updated_at__gte=since).values_list("account__login", flat=True))
+    busy |= {login for login, row in accounts.items() if row.created_at >= since or _is_being_opened(row)}
     return Books(accounts, {login: row for login, row in accounts.items() if login not in busy}, switched)
 
 
@@ -83,38 +85,54 @@ def _is_being_opened(account: TradingAccount) -> bool:
     return account.order is not None and account.order.status in AT_WORK
 
 
-def wanted(account: TradingAccount, books: Books) -> tuple[bool, str]:
-    """Whether the account should be enabled, and why we think so."""
+def wanted(account: TradingAccount, books: Books) -> tuple[bool, str] | None:
+    """Whether the account should be enabled, and why we think so; None where that is not ours to say."""
     if account.is_orphan:
         return False, "It is an extra account that a lost reply left behind"
     if account.order is not None and account.order.status in ENDED_BADLY:
         return False, f"Its order {account.order.reference} is {account.order.get_status_display()}"
     switch = books.switched.get(account.login)
+    if switch is None and not is_opened_by_us(account):
+        return None
     if switch is None:
         return account.is_enabled, f"We last read it {_state(account.is_enabled)}, and no operation has changed that"
     verb = "Enabling" if switch.kind == Switch.ENABLE else "Disabling"
-    ended = (
-        "waits in review"
-        if switch.status == Status.NEEDS_REVIEW
-        else f"was read back {switch.updated_at:%Y-%m-%d %H:%M} UTC"
-    )
-    return switch.kind == Switch.ENABLE, f"{verb} it for {switch.subject} (operation {switch.pk}) {ended}"
+    words = f"{verb} it for {switch.subject} (operation {switch.pk}) {_standing(switch)}"
+    return switch.kind == Switch.ENABLE, words
+
+
+def _standing(switch: BrokerOperation) -> str:
+    if switch.status == Status.NEEDS_REVIEW:
+        return "waits in review"
+    if switch.status == Status.DONE:
+        return f"was read back {switch.updated_at:%Y-%m-%d %H:%M} UTC"
+    return f"is to be done once more at {switch.next_at:%Y-%m-%d %H:%M} UTC"
 
 
 def wrongly_switched(books: Books, listed: Mapping[int, AccountDetails]) -> list[Finding]:
     """Accounts that are enabled and should not be, or the other way round."""
     found = []
     for login, account in books.quiet.items():
-        row = listed.get(login)
-        if row is None:
+        row, opinion = listed.get(login), wanted(account, books)
+        if row is None or opinion is None:
             continue
-        should, why = wanted(account, books)
+        should, why = opinion
         if row.is_enabled != should:
             since = "it was switched at the broker since" if login in books.switched else "the broker says otherwise"
             kind = Kind.ENABLED if row.is_enabled else Kind.DISABLED
             found.append(
                 Finding(kind, login, _state(should), _state(row.is_enabled), f"{why}; {since}.", account=account)
             )
+    return found
+
+
+def switched_by_others(books: Books, listed: Mapping[int, AccountDetails]) -> dict[bool, list[int]]:
+    """The accounts that are otherwise than we last read them without that being a difference, by how they are now."""
+    found: dict[bool, list[int]] = {}
+    for login, account in books.quiet.items():
+        row = listed.get(login)
+        if row is not None and row.is_enabled != account.is_enabled and wanted(account, books) is None:
+            found.setdefault(row.is_enabled, []).append(account.pk)
     return found
 
 
@@ -125,9 +143,10 @@ def not_flat(books: Books, positions: Iterable[OpenPosition]) -> list[Finding]:
         open_now.setdefault(position.login, []).append(position)
     found = []
     for login, account in books.quiet.items():
-        if login not in open_now:
+        opinion = wanted(account, books) if login in open_now else None
+        if opinion is None:
             continue
-        should, why = wanted(account, books)
+        should, why = opinion
         if not should:
             names = ", ".join(sorted({each.symbol for each in open_now[login]}))
             theirs = f"{len(open_now[login])} open: {names}"

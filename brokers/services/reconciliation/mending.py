@@ -4,10 +4,12 @@ from collections.abc import Collection
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from brokers.models import AccountOrder, BrokerOperation, Difference, TradingAccount
 from brokers.services.objections import SWITCHES, objection_to_trading
 from brokers.services.operations import request_enable
+from brokers.services.reconciliation.switches import changing, is_ours_to_switch
 from brokers.services.taking_out import request_disable_and_flatten
 from propdesk.lib.actors import Actor
 from propdesk.lib.mng.errors import ConflictError
@@ -15,12 +17,16 @@ from propdesk.lib.transitions import IllegalTransitionError, transition, transit
 
 Kind, Status = Difference.Kind, Difference.Status
 TAKEN_OUT = (Kind.ENABLED, Kind.OPEN_POSITIONS)
+SWITCHED = (*TAKEN_OUT, Kind.DISABLED)
 AT_WORK = (AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING, AccountOrder.Status.NEEDS_REVIEW)
 
 
 def way_to_mend(difference: Difference) -> str:
-    """What mending does, in words; empty where no operation can, or an order may still find the account."""
+    """What mending does, in words; empty where no operation can, or may: the account is a customer's own, or an order
+    may still find it."""
     if difference.status != Status.OPEN:
+        return ""
+    if difference.kind in SWITCHED and not (difference.account and is_ours_to_switch(difference.account)):
         return ""
     if difference.kind in TAKEN_OUT:
         return "The account is disabled and its positions are closed, both read back."
@@ -48,7 +54,7 @@ def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime
     if not way_to_mend(difference):
         raise ValueError(f"No operation can mend: {difference}.")
     account = difference.account or _adopt(difference)
-    if objection := _objection(difference, account):
+    if objection := _objection(difference, account, now=now):
         raise ConflictError(objection)
     mends = difference.mends + 1
     subject = f"difference:{difference.pk}:{mends}"
@@ -63,12 +69,14 @@ def mend_difference(*, difference_id: int, reason: str, by: Actor, now: datetime
     return operation
 
 
-def _objection(difference: Difference, account: TradingAccount) -> str:
+def _objection(difference: Difference, account: TradingAccount, *, now: datetime) -> str:
     """Why mending would undo what was wanted since the comparison; empty when it would not."""
     not_to_trade = objection_to_trading(account, lock=True)
-    switches = BrokerOperation.objects.filter(account=account, kind__in=SWITCHES)
-    younger = switches.filter(updated_at__gte=difference.last_seen_at) | switches.open()
-    since = younger.order_by("pk").last()
+    ours = BrokerOperation.objects.filter(account=account, kind__in=SWITCHES)
+    # That the account will be disabled once more later on is no reason to leave it enabled until then.
+    in_the_way = ours.open() if difference.kind == Kind.DISABLED else changing(ours, now=now)
+    younger = Q(updated_at__gte=difference.last_seen_at) | Q(pk__in=in_the_way.values("pk"))
+    since = ours.filter(younger).order_by("pk").last()
     if difference.kind == Kind.DISABLED and not_to_trade:
         return not_to_trade
     if since is not None:

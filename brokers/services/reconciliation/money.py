@@ -16,6 +16,7 @@ from brokers.client.base import AccountDetails, Broker, ClosedPosition, Transfer
 from brokers.models import BalanceCheck, BrokerOperation, Difference, LedgerEntry, TradingAccount
 from brokers.services.ledger import ledger_account
 from brokers.services.reconciliation.findings import Books, Finding
+from brokers.services.reconciliation.switches import is_opened_by_us
 from propdesk.lib.money import CENT, as_text, cents
 
 ZERO = Decimal(0)
@@ -35,7 +36,7 @@ class Examination:
 
 def concerned(books: Books) -> dict[int, TradingAccount]:
     """Accounts whose money is ours to explain: those that an order of ours has opened."""
-    return {login: row for login, row in books.quiet.items() if row.order_id is not None or row.is_orphan}
+    return {login: row for login, row in books.quiet.items() if is_opened_by_us(row)}
 
 
 def checks_of(accounts: Mapping[int, TradingAccount]) -> dict[int, BalanceCheck]:

@@ -12,7 +12,6 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from django.db import transaction
-from django.db.models import Q
 
 from brokers.client.base import AccountDetails, Broker
 from brokers.client.errors import BrokerError, NoDataError, RefusedError
@@ -21,6 +20,7 @@ from brokers.models.reconciliation import DifferenceQuerySet
 from brokers.services.leases import Clock
 from brokers.services.reconciliation import findings, money
 from brokers.services.reconciliation.findings import Books, Finding, Judged
+from brokers.services.reconciliation.switches import changing
 from brokers.services.whole_lists import require_whole
 
 # How many accounts a comparison looks at one by one, and how many more whose money gives no suspicion, in rotation.
@@ -28,7 +28,7 @@ MOST_SUSPECTS, ROUTINE = 100, 5
 # So many wrong switches are read one by one; more, in a second list of the whole unit.
 FEW = 20
 BATCH = 1000
-Kind, Status = Difference.Kind, BrokerOperation.Status
+Kind = Difference.Kind
 Suspect = TypeVar("Suspect", TradingAccount, Finding)
 
 
@@ -68,7 +68,8 @@ def read_unit(
     begun = clock()
     listed = broker.accounts_details(unit=unit)
     # What was changed shortly before the reading may not show in it yet.
-    books = findings.read_books(connection, unit, since=begun - timedelta(seconds=connection.settle_seconds))
+    since = begun - timedelta(seconds=connection.settle_seconds)
+    books = findings.read_books(connection, unit, since=since, now=clock())
     require_whole(listed, known=books.quiet, broker=broker)
     return Comparison(connection, unit, broker, clock, begun, begun + patience, listed, books)
 
@@ -122,6 +123,7 @@ def _judge_switches(comparison: Comparison, judged: Judged) -> None:
     suspects = findings.wrongly_switched(comparison.books, comparison.listed)
     wrong = {finding.login for finding in suspects}
     fine = comparison.books.quiet.keys() & comparison.listed.keys() - wrong
+    judged.switched_by_others = findings.switched_by_others(comparison.books, comparison.listed)
     for kind in (Kind.ENABLED, Kind.DISABLED):
         judged.add(kind, fine)
     many = len(suspects) > FEW
@@ -186,7 +188,7 @@ def _examine(comparison: Comparison, judged: Judged, account: TradingAccount, ch
         result = money.examine(account, check, comparison.broker, comparison.clock)
     except (NoDataError, RefusedError) as exc:
         result, comparison.money_failure = None, f"Account {account.login}: {exc}"
-    if result is None or _touched(account, comparison.begun):
+    if result is None or _touched(account, comparison):
         comparison.left_over += 1
         return
     comparison.examined += 1
@@ -197,10 +199,11 @@ def _examine(comparison: Comparison, judged: Judged, account: TradingAccount, ch
     judged.findings.extend(result.findings)
 
 
-def _touched(account: TradingAccount, begun: datetime) -> bool:
+def _touched(account: TradingAccount, comparison: Comparison) -> bool:
     """Whether an operation has begun to change the account since the reading."""
-    working = Q(status__in=(Status.INTENDED, Status.CALLING, Status.IN_DOUBT)) | Q(updated_at__gte=begun)
-    return account.operations.filter(working).exists()
+    operations = BrokerOperation.objects.filter(account=account)
+    working = changing(operations, now=comparison.clock())
+    return working.exists() or operations.filter(updated_at__gte=comparison.begun).exists()
 
 
 def _present(comparison: Comparison) -> DifferenceQuerySet:

@@ -3,14 +3,16 @@
 In a few statements, however many there are: a broker that switches off a whole unit makes thousands at once.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
-from brokers.models import BrokerConnection, BrokerOperation, Difference
+from brokers.models import BrokerConnection, BrokerOperation, Difference, TradingAccount
 from brokers.services.reconciliation.findings import Finding, Judged
+from brokers.services.reconciliation.switches import switches
 from propdesk.lib.actors import system
 from propdesk.lib.transitions import record_all, transition_all
 
@@ -35,6 +37,15 @@ def write_down(*, connection: BrokerConnection, unit: int, judged: Judged, seen_
     ]
     reason = f"The reading of {seen_at:%Y-%m-%d %H:%M:%S} UTC shows it no more."
     transition_all(gone, to=Status.GONE, by=RECONCILIATION, now=now, reason=lambda _: reason, resolved_at=now)
+    _take_over(judged.switched_by_others)
+
+
+def _take_over(found: Mapping[bool, Sequence[int]]) -> None:
+    """Keep how accounts are that only others switch. One that we have begun to switch since is left to that."""
+    ours = switches().filter(account=OuterRef("pk"))
+    for is_enabled, account_ids in found.items():
+        theirs = TradingAccount.objects.filter(~Exists(ours), pk__in=account_ids)
+        theirs.update(is_enabled=is_enabled)
 
 
 def _open(
