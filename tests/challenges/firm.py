@@ -80,11 +80,14 @@ class Firm:
         account = TradingAccount.objects.create(
             connection=self.demo.connection, group=self.demo, login=login, is_enabled=True, is_funded=True
         )
-        return AccountOrder.objects.create(
+        order = AccountOrder.objects.create(
             reference=reference, group=self.demo, deposit=self.demo.default_deposit, first_name="Ada",
             last_name="Trader", status=AccountOrder.Status.READY, account=account, ready_at=now, next_at=now,
             created_at=now, updated_at=now,
         )  # fmt: skip
+        account.order = order
+        account.save(update_fields=["order"])
+        return order
 
     def challenge(self, program: Program) -> Challenge:
         opened = open_challenge(purchase_id=self.purchase(program).pk, now=self.clock())

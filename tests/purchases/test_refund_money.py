@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from brokers.models import LedgerEntry, TradingAccount
+from brokers.models import BrokerOperation, LedgerEntry, TradingAccount
 from brokers.services import conclude_operation
 from challenges.services.invariants import find_violations
 from propdesk.lib.times import utc_now
@@ -157,9 +157,12 @@ def in_review(shop: Shop, simulator: Simulator) -> Purchase:
 
 
 def decide(purchase: Purchase, *, happened: bool) -> None:
+    """When the call can no longer land: only then can anybody say no."""
     assert purchase.refund is not None
+    settle_at = BrokerOperation.objects.get(pk=purchase.refund.pk).settle_at
+    assert settle_at is not None
     conclude_operation(
-        operation_id=purchase.refund.pk, happened=happened, reason="Looked.", by=STAFF, now=utc_now()
+        operation_id=purchase.refund.pk, happened=happened, reason="Looked.", by=STAFF, now=settle_at
     )  # fmt: skip
 
 
