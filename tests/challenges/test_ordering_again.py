@@ -1,7 +1,6 @@
 """A phase whose account order came to nothing: staff order the account again, and the phase begins."""
 
 import html
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
@@ -23,6 +22,7 @@ from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import drive
 from tests.challenges.firm import Firm
+from tests.waiting import wait_until_somebody_waits_for_us
 
 BOSS = Actor("boss", 7)
 Status = AccountOrder.Status
@@ -216,18 +216,6 @@ def test_two_presses_at_once_place_one_order(firm: Firm) -> None:
     assert said == f"Account order {order.pk} is requested: the phase has an order that is not over."
     assert AccountOrder.objects.filter(reference__startswith="enrollment:").count() == 2
     assert EnrollmentEvent.objects.filter(subject_id=enrollment.pk).count() == 2
-
-
-def wait_until_somebody_waits_for_us() -> None:
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY (pg_blocking_pids(pid))"
-    give_up = time.monotonic() + 60
-    while time.monotonic() < give_up:
-        with connection.cursor() as cursor:
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.02)
-    raise AssertionError("nobody waited for the enrollment")
 
 
 def test_staff_find_it_in_the_review_queue_and_order_the_account_again(boss: Client, firm: Firm) -> None:

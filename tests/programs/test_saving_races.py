@@ -1,6 +1,5 @@
 """Two editors at once, on two real connections."""
 
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,6 +12,7 @@ from programs.services import StaleProgramError, delete_program, save_program
 from programs.services.errors import ProgramNotFoundError
 from propdesk.lib.actors import Actor
 from tests.programs.programs import TWO_STEPS
+from tests.waiting import wait_until_somebody_waits_for_us
 
 NOW = datetime(2026, 5, 7, 12, 0, tzinfo=UTC)
 BY = Actor("anna", 1)
@@ -33,21 +33,8 @@ def while_saving(program: Program, second: Callable[[], object]) -> BaseExceptio
         with transaction.atomic():
             save_program(program_id=program.pk, version=1, data={"name": "First"}, by=BY, now=NOW)
             other = pool.submit(run)
-            wait_until_somebody_waits()
+            wait_until_somebody_waits_for_us()
         return other.exception(timeout=20)
-
-
-def wait_until_somebody_waits() -> None:
-    # pg_stat_activity would be frozen at its first reading in this transaction; pg_locks is not.
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted"
-    give_up = time.monotonic() + 20
-    while time.monotonic() < give_up:
-        with connection.cursor() as cursor:
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.02)
-    raise AssertionError("nobody waited for the row")
 
 
 def test_the_second_of_two_editors_is_stale() -> None:

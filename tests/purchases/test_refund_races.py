@@ -24,6 +24,7 @@ from purchases.services.paying_back import _intend
 from tests.purchases.refunds import paid
 from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
 from tests.simulator import Simulator
+from tests.waiting import wait_until_somebody_waits_for_us
 
 PENDING, PAID, CREATED, ACTIVE, FAILED, REFUNDED = range(6)
 ROUNDS = 100
@@ -151,19 +152,6 @@ def while_we_hold(change: Callable[[], object], refunding: Callable[[], Any]) ->
             other = pool.submit(run)
             wait_until_somebody_waits_for_us()
         return other.result(timeout=20)
-
-
-def wait_until_somebody_waits_for_us() -> None:
-    # pg_stat_activity would be frozen at its first reading in this transaction; pg_locks is not.
-    waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
-    give_up = time.monotonic() + 20
-    while time.monotonic() < give_up:
-        with connection.cursor() as cursor:
-            cursor.execute(waiting)
-            if cursor.fetchone()[0]:
-                return
-        time.sleep(0.01)
-    raise AssertionError("nobody waited for the row")
 
 
 def test_a_refund_that_waits_while_the_account_is_ordered_cancels_that_order(shop: Shop, simulator: Simulator) -> None:
