@@ -8,6 +8,7 @@ commands on one data directory share the same servers whichever of them ends fir
 
 import fcntl
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -30,7 +31,16 @@ def server_folder(data: Path) -> Path:
     return data / "servers"
 
 
-def try_lock(file: IO[str], kind: int) -> bool:
+def open_lock(path: Path) -> int:
+    """A lock file of the keeper's: a bare descriptor, which only the kernel closes.
+
+    Python closes a file object some time before the process is gone, and whoever waits for us takes a free lock for
+    a process that has ended.
+    """
+    return os.open(path, os.O_WRONLY | os.O_CREAT, 0o600)
+
+
+def try_lock(file: IO[str] | int, kind: int) -> bool:
     try:
         fcntl.flock(file, kind | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -43,7 +53,7 @@ class Keeper:
         self.server = server
         folder = server_folder(server.data)
         self.address = folder / f"{server.name}.json"
-        self.users = (folder / f"{server.name}.users").open("a")
+        self.users = open_lock(folder / f"{server.name}.users")
         log = server.data / "logs"
         log.mkdir(exist_ok=True)
         self.log = (log / f"{server.name}.log").open("a")
@@ -140,7 +150,7 @@ def report(**answer: object) -> None:
 def main() -> NoReturn:
     name, folder, durable = sys.argv[1:]
     data = Path(folder)
-    lock = (server_folder(data) / f"{name}.keeper").open("a")
+    lock = open_lock(server_folder(data) / f"{name}.keeper")
     # Others look at the lock for an instant to see whether a keeper runs, so one refusal does not count.
     for _attempt in range(20):
         if try_lock(lock, fcntl.LOCK_EX):

@@ -1,5 +1,6 @@
 """The private servers: shared by all who use a data directory, gone when nobody does."""
 
+import fcntl
 import os
 import re
 import signal
@@ -16,6 +17,7 @@ import redis
 
 from propdesk.local.environment import NOWHERE, prepare
 from propdesk.local.errors import StartError
+from propdesk.local.keeper import try_lock
 from propdesk.local.lease import ROOT, Lease
 
 HOLDER = """
@@ -146,6 +148,23 @@ def test_two_processes_share_a_server_whichever_leaves_first(
     assert answers(url)
     joiner.communicate()
     assert processes_of(data) == []
+
+
+def test_a_keepers_lock_is_held_until_its_process_is_gone(tmp_path: Path) -> None:
+    """Those who leave wait for it, and then nothing may be left: not even an interpreter that tidies up."""
+    path = tmp_path / "lock"
+    code = (
+        "import fcntl, gc, sys\nfrom pathlib import Path\nfrom propdesk.local.keeper import open_lock, try_lock\n"
+        "def main(): print(try_lock(open_lock(Path(sys.argv[1])), fcntl.LOCK_EX))\n"
+        "main()\ngc.collect()\nprint('tidying up', flush=True)\nsys.stdin.read()"
+    )
+    command = [sys.executable, "-c", code, str(path)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, cwd=ROOT) as keeper:
+        assert [first_line(keeper), first_line(keeper)] == ["True", "tidying up"]
+        with path.open() as lock:
+            assert not try_lock(lock, fcntl.LOCK_SH)
+            keeper.communicate()
+            assert try_lock(lock, fcntl.LOCK_SH)
 
 
 def test_a_killed_user_leaves_no_server_behind(data: Path, hold: Callable[[str], subprocess.Popen[str]]) -> None:
