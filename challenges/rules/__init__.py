@@ -4,9 +4,10 @@
 means and the order of judging.
 """
 
+from challenges.rules.days import trading_day
 from challenges.rules.engine import ObservationOutOfOrderError, judge, judge_series, status_of
 from challenges.rules.judgement import DayStart, Finding, Judgement, Levels
-from challenges.rules.limits import deadline, levels_of
+from challenges.rules.limits import deadline, levels_of, time_breaks_something
 from challenges.rules.observations import Observation, Position, Trade
 from challenges.rules.passing import consistency_holds
 from challenges.rules.progress import Progress, progress
@@ -32,4 +33,6 @@ __all__ = [
     "must_keep",
     "progress",
     "status_of",
+    "time_breaks_something",
+    "trading_day",
 ]

@@ -83,6 +83,18 @@ def deadline(started_at: datetime, terms: RuleTerms) -> datetime | None:
     return (local(started_at, terms) + timedelta(days=terms.duration_days)).astimezone(UTC)
 
 
+def time_breaks_something(terms: RuleTerms, *, started_at: datetime, since: datetime, at: datetime) -> bool:
+    """Whether, of two moments of one trading day, the later one may break a rule though no figure has moved between."""
+    before, now = local(since, terms), local(at, terms)
+    if before.date() != now.date():
+        return bool(terms.inactivity_days) or not terms.weekend_holding_allowed
+    end = deadline(started_at, terms)
+    if end is not None and since <= end < at:
+        return True
+    is_cutoff = now.weekday() == FRIDAY and before.time() <= terms.weekend_cutoff < now.time()
+    return is_cutoff and not terms.weekend_holding_allowed
+
+
 def _daily_loss(state: RunningState, terms: RuleTerms, positions: Positions) -> Broken | None:
     level, value = levels_of(state, terms).daily_loss, tested_value(state, terms)
     if level is None or not _breaks(value, level, terms):

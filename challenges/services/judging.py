@@ -7,7 +7,15 @@ from decimal import Decimal
 
 from brokers.services.leases import MARGIN
 from challenges.models import EnrollmentState
-from challenges.rules import Judgement, Observation, RunningState, judge, progress
+from challenges.rules import (
+    Judgement,
+    Observation,
+    RunningState,
+    judge,
+    progress,
+    time_breaks_something,
+    trading_day,
+)
 from challenges.services.gate import Reading
 from programs.terms import RuleTerms
 
@@ -85,6 +93,26 @@ class Judged:
         )
         fresh = self.before.last_at is not None and self.observation.at - self.before.last_at < REFRESH_AFTER
         return self.kept or self.is_verdict or bool(self.judgement.days) or not (same and fresh)
+
+
+def stands_still(
+    row: EnrollmentState, terms: RuleTerms, reading: Reading, *, at: datetime, keep_every: timedelta
+) -> bool:
+    """Whether judging what was read would change nothing, which is known without doing it: nothing has moved.
+
+    Most accounts are idle most of the time, and judging one exactly costs many times as much as this look at it. False
+    says only that it must be judged.
+    """
+    if row.last_at is None or row.metric_at is None or row.keep_next:
+        return False
+    known = row.last_balance, row.last_equity, row.last_margin, row.last_flat
+    return (
+        (reading.balance, reading.equity, reading.margin, reading.is_flat) == known
+        and row.last_at < at < row.last_at + REFRESH_AFTER
+        and at < row.metric_at + keep_every
+        and trading_day(at, terms) == row.trading_day
+        and not time_breaks_something(terms, started_at=row.started_at, since=row.last_at, at=at)
+    )
 
 
 def judge_reading(

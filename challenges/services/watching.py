@@ -20,7 +20,7 @@ from brokers.services.leases import require_same_time
 from challenges.models import Enrollment, EnrollmentState, UnitWatch
 from challenges.services.closing import NextPhaseUnavailableError
 from challenges.services.gate import are_too_many
-from challenges.services.judging import Judged, judge_reading, why_dropped
+from challenges.services.judging import Judged, judge_reading, stands_still, why_dropped
 from challenges.services.pausing import TAKEN_OUT, why_not_enabled
 from challenges.services.reading import Known, UnitReading, read_unit
 from challenges.services.recording import write_observations
@@ -149,12 +149,12 @@ def _watch(watch: UnitWatch, clock: Clock) -> int:
         return 0
     known = [Known(login=row.login, balance=row.last_balance, equity=row.last_equity) for row in rows]
     reading = read_unit(broker_for(watch.connection), unit=watch.unit, accounts=known, clock=clock)
-    judged = _judge_all(rows, reading)
+    judged, idle = _judge_all(rows, reading)
     enforced = _without_held(watch, judged, reading, watched=len(rows), now=reading.read_at)
     stuck = _write(enforced, reading, clock)
     _tell_of_stuck(rows, enforced, stuck, now=clock())
-    _report(watch, reading, watched=len(rows), judged=len(enforced))
-    return len(enforced)
+    _report(watch, reading, watched=len(rows), judged=len(enforced) + idle)
+    return len(enforced) + idle
 
 
 def _open_rows(broker: BrokerConnection, unit: int) -> list[WatchedState]:
@@ -173,8 +173,11 @@ def _open_rows(broker: BrokerConnection, unit: int) -> list[WatchedState]:
     )
 
 
-def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judged]:
-    """Every account that has believable figures, judged. One that cannot be is noted and does not stop the rest."""
+def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> tuple[list[Judged], int]:
+    """Every account that has believable figures, judged; and how many stand as they were judged a moment ago.
+
+    One that cannot be judged is noted and does not stop the rest.
+    """
     versions = ProgramVersion.objects.in_bulk({row.version for row in rows})
 
     @cache
@@ -182,13 +185,16 @@ def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judge
         return phase_terms(versions[version], phase_index).rules
 
     keep_every = timedelta(seconds=settings.METRIC_SNAPSHOT_SECONDS)
-    judged = []
+    judged, idle = [], 0
     for row in rows:
         if row.login not in reading.figures:
             continue
         figures, at = reading.figures[row.login]
         try:
             rules = pinned(row.version, row.phase_index)
+            if not row.review_reason and stands_still(row, rules, figures, at=at, keep_every=keep_every):
+                idle += 1
+                continue
             one = judge_reading(row, rules, figures, login=row.login, at=at, keep_every=keep_every)
         except Exception as error:
             logger.exception("Enrollment %s could not be judged.", row.pk)
@@ -198,7 +204,7 @@ def _judge_all(rows: Sequence[WatchedState], reading: UnitReading) -> list[Judge
             judged.append(one)
         elif why := why_dropped(row, at=at):
             reading.missing[row.login] = why
-    return judged
+    return judged, idle
 
 
 def _without_held(

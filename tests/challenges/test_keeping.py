@@ -1,21 +1,23 @@
 """What is kept of a series leads to the same verdicts as the whole of it (a replay has only what is kept)."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from challenges.models import EnrollmentState, MetricSnapshot
 from challenges.rules import Finding, Judgement, Observation, RunningState, judge, levels_of, progress
 from challenges.services.gate import Reading
-from challenges.services.judging import LATE_AFTER, judge_reading
+from challenges.services.judging import LATE_AFTER, judge_reading, stands_still
 from challenges.services.recording import kept_points
 from programs.terms import RuleTerms
 
 START = datetime(2026, 3, 2, 23, 30, tzinfo=UTC)
 INITIAL = Decimal(100_000)
+KEEP_EVERY = timedelta(seconds=60)
 
 
 @dataclass
@@ -47,8 +49,10 @@ def watched(terms: RuleTerms, series: list[tuple[datetime, Reading]]) -> tuple[O
     row.take(state)
     row.show(levels_of(state, terms), progress(state, terms))
     for at, reading in series:
-        one = judge_reading(row, terms, reading, login=1, at=at, keep_every=timedelta(seconds=60))
+        one = judge_reading(row, terms, reading, login=1, at=at, keep_every=KEEP_EVERY)
         assert one is not None
+        if stands_still(row, terms, reading, at=at, keep_every=KEEP_EVERY):
+            assert not one.is_worth_writing
         if not one.is_worth_writing:
             continue
         kept += kept_points(one)
@@ -130,3 +134,74 @@ def test_a_quiet_minute_is_thinned_out() -> None:
     _, kept = watched(terms, series)
 
     assert [(point.at - START).seconds for point in kept] == [1, 61]
+
+
+# A deadline of two days, a local midnight with the start of a trading day, and a Friday's cutoff.
+TURNS = (
+    START + timedelta(days=2),
+    datetime(2026, 3, 4, 0, 0, tzinfo=UTC),
+    datetime(2026, 3, 6, 0, 0, tzinfo=UTC),
+    datetime(2026, 3, 6, 20, 0, tzinfo=UTC),
+    datetime(2026, 3, 7, 0, 0, tzinfo=UTC),
+)
+
+
+@settings(max_examples=500, deadline=None)
+@given(
+    mapping=rules,
+    reset=st.sampled_from(["00:00", "17:00"]),
+    turn=st.sampled_from(TURNS),
+    before=st.integers(0, 40),
+    after=st.integers(1, 40),
+    change=st.one_of(st.just(Decimal(0)), amounts),
+    margin=st.sampled_from([Decimal(0), Decimal(100), None]),
+)
+def test_an_account_that_stands_still_has_nothing_to_be_judged_on(
+    mapping: dict[str, object],
+    reset: str,
+    turn: datetime,
+    before: int,
+    after: int,
+    change: Decimal,
+    margin: Decimal | None,
+) -> None:
+    terms = RuleTerms.from_mapping(mapping | {"day_reset_time": reset, "weekend_cutoff": "20:00"})
+    reading = Reading(balance=INITIAL + change, equity=INITIAL + change, margin=margin)
+    row = EnrollmentState(pk=1)
+    row.take(opening(terms))
+    row.show(levels_of(opening(terms), terms), progress(opening(terms), terms))
+    # Twice, so that the row follows from these figures and has no finding to be kept.
+    for seconds in (before + 2, before):
+        one = judge_reading(row, terms, reading, login=1, at=turn - timedelta(seconds=seconds), keep_every=KEEP_EVERY)
+        assert one is not None
+        row = one.after
+    at = turn + timedelta(seconds=after)
+    again = judge_reading(row, terms, reading, login=1, at=at, keep_every=KEEP_EVERY)
+    assert again is not None
+
+    still = stands_still(row, terms, reading, at=at, keep_every=KEEP_EVERY)
+
+    event(f"stands still: {still}; worth writing: {again.is_worth_writing}")
+    assert not (still and again.is_worth_writing)
+
+
+def test_an_idle_account_is_judged_every_half_minute_and_when_anything_moves() -> None:
+    terms = RuleTerms.from_mapping({"max_daily_loss_pct": Decimal(5)})
+    reading = Reading(balance=INITIAL, equity=INITIAL, margin=Decimal(0))
+    row = EnrollmentState(pk=1)
+    row.take(opening(terms))
+    row.show(levels_of(opening(terms), terms), progress(opening(terms), terms))
+    first = judge_reading(row, terms, reading, login=1, at=START + timedelta(minutes=1), keep_every=KEEP_EVERY)
+    assert first is not None
+
+    def still(seconds: int, **moved: Any) -> bool:
+        at = START + timedelta(minutes=1, seconds=seconds)
+        return stands_still(first.after, terms, replace(reading, **moved), at=at, keep_every=KEEP_EVERY)
+
+    assert [still(3), still(29), still(30)] == [True, True, False]
+    assert not still(3, equity=INITIAL - Decimal("0.01"))
+    assert not still(3, balance=INITIAL - Decimal("0.01"))
+    assert not still(3, margin=Decimal(100))
+    assert not still(3, margin=None)
+    assert not still(0)
+    assert not stands_still(row, terms, reading, at=START + timedelta(seconds=3), keep_every=KEEP_EVERY)
