@@ -67,6 +67,10 @@ class Simulator:
         """How many faults the present rules have caused."""
         return int(self._call("GET", "/sim/faults")["injected"])
 
+    def land_late_effects(self) -> int:
+        """Carry out now what late effects still hold back; how many effects that was."""
+        return int(self._call("POST", "/sim/late-effects", {})["landed"])
+
     def market(self, *, running: bool) -> None:
         self._call("POST", "/sim/market", {"running": running})
 

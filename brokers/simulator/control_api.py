@@ -14,6 +14,7 @@ from brokers.simulator.accounts import ZERO, Account, Position, total_pl
 from brokers.simulator.broker_api import answer, raw, refusal
 from brokers.simulator.faults import Faults, read_rules
 from brokers.simulator.fields import Fields, fields_of, read_fields
+from brokers.simulator.injections import land_late_effects
 from brokers.simulator.ledger import Ledger
 from brokers.simulator.oracle import Oracle
 from brokers.simulator.refusals import RefusedError
@@ -48,6 +49,7 @@ class ControlApi:
             web.post(f"{ROOT}/market", self.set_market),
             web.get(f"{ROOT}/faults", self.faults),
             web.post(f"{ROOT}/faults", self.set_faults),
+            web.post(f"{ROOT}/late-effects", self.land_late_effects),
             web.get(f"{ROOT}/oracle", self.oracle),
         ]
 
@@ -92,6 +94,11 @@ class ControlApi:
     async def set_faults(self, request: web.Request) -> web.Response:
         self._faults.replace(read_rules(await read_fields(request)))
         return answer(self._faults.report())
+
+    async def land_late_effects(self, request: web.Request) -> web.Response:
+        fields = await read_fields(request)
+        fields.only()
+        return answer({"landed": await land_late_effects()})
 
     async def oracle(self, _request: web.Request) -> web.Response:
         return raw(await self._oracle.report())

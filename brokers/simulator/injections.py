@@ -4,6 +4,7 @@
 """
 
 import asyncio
+import contextlib
 import logging
 import math
 from collections.abc import Awaitable, Callable
@@ -116,11 +117,24 @@ async def drip_after(exchange: Exchange) -> web.StreamResponse:
 
 
 async def late_effect(exchange: Exchange) -> web.StreamResponse:
-    """Answer 504 at once, as a gateway does; the effect comes `seconds` later, unless the simulator stops before."""
-    task = asyncio.create_task(_run_later(exchange.effect, exchange.seconds))
-    _pending.add(task)
-    task.add_done_callback(_pending.discard)
+    """Answer 504 at once, as a gateway does; the effect comes `seconds` later, or when `land_late_effects` says so.
+
+    It never comes if the simulator stops before.
+    """
+    landing = asyncio.Event()
+    task = asyncio.create_task(_run_later(exchange.effect, landing, exchange.seconds))
+    _pending[task] = landing
+    task.add_done_callback(_pending.pop)
     return refusal("Gateway timeout.", 504)
+
+
+async def land_late_effects() -> int:
+    """Carry out at once, in the order of their calls, what is still to come late; how many effects that was."""
+    pending = dict(_pending)
+    for task, landing in pending.items():
+        landing.set()
+        await asyncio.wait([task])
+    return len(pending)
 
 
 async def partial_enable(exchange: Exchange) -> web.StreamResponse:
@@ -189,12 +203,13 @@ FAULTS: dict[str, Fault] = {
     "stale_read": Fault(stale_read, READS),
 }
 
-# The event loop itself keeps only weak references to tasks.
-_pending: set[asyncio.Task[None]] = set()
+# What is still to come late, oldest first, and how each is told to come now.
+_pending: dict[asyncio.Task[None], asyncio.Event] = {}
 
 
-async def _run_later(effect: Callable[[], Awaitable[web.Response]], seconds: float) -> None:
-    await asyncio.sleep(seconds)
+async def _run_later(effect: Callable[[], Awaitable[web.Response]], landing: asyncio.Event, seconds: float) -> None:
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(landing.wait(), seconds)
     response = await effect()
     logger.info("A late effect was carried out with status %s.", response.status)
 

@@ -1,18 +1,18 @@
 """Driving orders and operations in tests: a clock that jumps over the waiting."""
 
-import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from brokers.models import AccountGroup, AccountOrder, BrokerOperation, Difference, TradingAccount
+from brokers.models import AccountGroup, AccountOrder, BrokerConnection, BrokerOperation, Difference, TradingAccount
 from brokers.services import advance_order, place_order, request_withdrawal, run_operation
 from propdesk.lib.actors import system
 from propdesk.lib.times import utc_now
+from tests.simulator import Simulator
 
 TESTER = system("test")
 OPEN = (AccountOrder.Status.REQUESTED, AccountOrder.Status.OPENING)
-# `jumping` spares the waiting; where the simulator itself lets time pass, the clock must not jump.
 MOST_ROUNDS = 200
 
 
@@ -29,6 +29,27 @@ class JumpingClock:
         self.offset += max(moment - self(), timedelta())
 
 
+class LateClock(JumpingClock):
+    """Time that passes at the simulator too: what it holds back lands once the clock has jumped far enough.
+
+    The seconds of its connection are long, so that a slow machine's own count for nothing: with a deadline of 2 s, a
+    call in doubt counts as absent after 62 s, and an order is enabled no earlier than after 122 s.
+    """
+
+    BEFORE_SETTLED, BEFORE_QUARANTINE_ENDS = timedelta(seconds=30), timedelta(seconds=90)
+
+    def __init__(self, simulator: Simulator, after: timedelta = BEFORE_QUARANTINE_ENDS) -> None:
+        super().__init__()
+        BrokerConnection.objects.update(settle_seconds=60, quarantine_seconds=120)
+        self._simulator = simulator
+        self.lands_at = self() + after
+
+    def jump_to(self, moment: datetime) -> None:
+        super().jump_to(moment)
+        if self() >= self.lands_at:
+            self._simulator.land_late_effects()
+
+
 def placed(group: AccountGroup, reference: str = "purchase:1") -> AccountOrder:
     return place_order(
         reference=reference, group=group, deposit=group.default_deposit, first_name="Tilda", last_name="Trader",
@@ -38,23 +59,16 @@ def placed(group: AccountGroup, reference: str = "purchase:1") -> AccountOrder:
 
 def drive(order: AccountOrder, clock: JumpingClock | None = None) -> AccountOrder:
     """Advance the order until it is finished, jumping to each next time it is due."""
-    clock = clock or JumpingClock()
+    return drive_until(order, lambda order: order.status not in OPEN, clock or JumpingClock())
+
+
+def drive_until(order: AccountOrder, done: Callable[[AccountOrder], bool], clock: JumpingClock) -> AccountOrder:
+    """Advance the order until `done`, jumping to each next time it is due."""
     for _ in range(MOST_ROUNDS):
         order = advance_order(order_id=order.pk, clock=clock)
-        if order.status not in OPEN:
+        if done(order):
             return order
         clock.jump_to(order.leased_until or order.next_at)
-    raise AssertionError(f"The order is still {order.get_status_display()}.")
-
-
-def drive_in_real_time(order: AccountOrder, seconds: float = 20) -> AccountOrder:
-    """Advance the order whenever it is due, while time passes at the simulator too."""
-    ends = time.monotonic() + seconds
-    while time.monotonic() < ends:
-        order = advance_order(order_id=order.pk, clock=utc_now)
-        if order.status not in OPEN:
-            return order
-        time.sleep(0.05)
     raise AssertionError(f"The order is still {order.get_status_display()}.")
 
 
@@ -77,6 +91,11 @@ def withdrawal(account: TradingAccount, amount: str = "499", subject: str = "pur
 
 def fault(endpoint: str, kind: str, **more: Any) -> dict[str, Any]:
     return {"endpoint": endpoint, "fault": kind, "times": 1, **more}
+
+
+def late_effect(endpoint: str) -> dict[str, Any]:
+    """An effect that lands when the test says so (or in ten minutes)."""
+    return fault(endpoint, "late_effect", seconds=600)
 
 
 def adopted(order: AccountOrder) -> TradingAccount:

@@ -19,7 +19,17 @@ from brokers.services import (
 from propdesk.lib.mng.errors import ConflictError
 from propdesk.lib.times import utc_now
 from propdesk.lib.transitions import IllegalTransitionError
-from tests.brokers.driving import TESTER, JumpingClock, drive, drive_in_real_time, fault, placed, settles_at, statuses
+from tests.brokers.driving import (
+    TESTER,
+    JumpingClock,
+    LateClock,
+    drive,
+    fault,
+    late_effect,
+    placed,
+    settles_at,
+    statuses,
+)
 from tests.simulator import Simulator
 
 Status = AccountOrder.Status
@@ -141,13 +151,13 @@ def test_an_order_cancelled_while_it_is_being_enabled_does_not_become_ready(
 
 
 def test_an_enabling_that_lands_late_is_undone(simulator: Simulator, demo_group: AccountGroup):
-    # Deadline 2 and quarantine 2: what lands within 4 seconds is found.
-    simulator.faults(fault("enable", "late_effect", seconds=2.5))
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("enable"))
     order = placed(demo_group)
-    advance_order(order_id=order.pk, clock=utc_now)
+    advance_order(order_id=order.pk, clock=clock)
     cancelled(order)
-    order = drive_in_real_time(order)
-    run_due_operations(clock=utc_now)
+    order = drive(order, clock)
+    run_due_operations(clock=clock)
     assert order.status == Status.CANCELLED
     assert at_broker(simulator, order) == [(False, 100000.0)]
 

@@ -21,9 +21,11 @@ from propdesk.lib.times import utc_now
 from tests.brokers.driving import (
     TESTER,
     JumpingClock,
+    LateClock,
     adopted,
-    drive_in_real_time,
+    drive,
     fault,
+    late_effect,
     placed,
     run,
     settles_at,
@@ -98,8 +100,9 @@ def test_money_that_did_not_move_is_not_in_the_ledger(simulator: Simulator, paye
 def test_the_ledger_agrees_with_the_broker_after_a_deposit_that_landed_twice(
     simulator: Simulator, demo_group: AccountGroup
 ):
-    simulator.faults(fault("deposit", "late_effect", seconds=3.4))
-    order = drive_in_real_time(placed(demo_group))
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("deposit"))
+    order = drive(placed(demo_group), clock)
     account = adopted(order)
     written = list(LedgerTransaction.objects.order_by("id").values_list("kind", "occurrence"))
     assert written == [("deposit", 1), ("deposit", 2), ("withdraw", 1)]

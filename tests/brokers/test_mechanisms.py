@@ -1,8 +1,4 @@
-"""Every mechanism is switched off once, to see the harm that it keeps away; and left on, to see that it does.
-
-Time is real here: what matters is when an effect lands. The connection's deadline is 2 s, its settle time 1 s and its
-quarantine 2 s, so a call in doubt counts as absent after 3 s, and an order is enabled no earlier than after 4 s.
-"""
+"""Every mechanism is switched off once, to see the harm that it keeps away; and left on, to see that it does."""
 
 import threading
 import time
@@ -28,16 +24,11 @@ from brokers.services import (
 )
 from brokers.services.work import Work
 from propdesk.lib.times import utc_now
-from tests.brokers.driving import JumpingClock, drive, drive_in_real_time, fault, placed, run, withdrawal
+from tests.brokers.driving import JumpingClock, LateClock, drive, fault, late_effect, placed, run, withdrawal
 from tests.simulator import Simulator
 
 Status, Operation = AccountOrder.Status, BrokerOperation
 switched = pytest.mark.parametrize("is_on", [True, False], ids=["on", "off"])
-
-
-def lands(*, is_on: bool) -> float:
-    """Seconds until a late effect: when called absent, before enabled; without the mechanism, however slow we are."""
-    return 3.5 if is_on else 6.5
 
 
 def accounts(simulator: Simulator, order: AccountOrder) -> list[dict[str, Any]]:
@@ -89,10 +80,11 @@ def without_constraint(transactional_db: None) -> Iterator[Callable[[str, str], 
 def test_settling_keeps_a_late_account_from_being_made_twice(
     simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch, is_on: bool
 ):
-    simulator.faults(fault("create", "late_effect", seconds=1.8))
+    clock = LateClock(simulator, LateClock.BEFORE_SETTLED)
+    simulator.faults(late_effect("create"))
     if not is_on:
         monkeypatch.setattr(calls, "_times", lambda procedure, work, now: {"started_at": now, "settle_at": now})
-    order = drive_in_real_time(placed(demo_group))
+    order = drive(placed(demo_group), clock)
     assert order.status == Status.READY
     assert len(accounts(simulator, order)) == (1 if is_on else 2)
 
@@ -127,16 +119,16 @@ def test_reading_the_transfers_keeps_money_from_being_taken_twice(
 def test_the_quarantine_keeps_an_account_from_being_enabled_before_a_late_deposit_lands(
     simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch, is_on: bool
 ):
-    simulator.faults(fault("deposit", "late_effect", seconds=lands(is_on=is_on)))
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("deposit"))
     if not is_on:
         monkeypatch.setattr(order_steps, "_quarantine_ends", lambda order, work: order.created_at)
         monkeypatch.setattr(
             procedures.MoneyMove, "settle_after", lambda self, connection: timedelta(seconds=connection.settle_seconds)
         )
-    begun = time.monotonic()
-    order = drive_in_real_time(placed(demo_group))
+    order = drive(placed(demo_group), clock)
     assert order.status == Status.READY
-    time.sleep(max(lands(is_on=is_on) + 1.5 - (time.monotonic() - begun), 0))
+    clock.jump_to(clock.lands_at)
     (row,) = accounts(simulator, order)
     assert (row["enabled"], row["balance"]) == (True, 100000.0 if is_on else 200000.0)
 
@@ -145,12 +137,12 @@ def test_the_quarantine_keeps_an_account_from_being_enabled_before_a_late_deposi
 def test_the_quarantine_finds_the_account_that_a_late_creation_leaves_behind(
     simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch, is_on: bool
 ):
-    simulator.faults(fault("create", "late_effect", seconds=lands(is_on=is_on)))
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("create"))
     if not is_on:
         monkeypatch.setattr(order_steps, "_quarantine_ends", lambda order, work: order.created_at)
-    begun = time.monotonic()
-    order = drive_in_real_time(placed(demo_group))
-    time.sleep(max(lands(is_on=is_on) + 1.5 - (time.monotonic() - begun), 0))
+    order = drive(placed(demo_group), clock)
+    clock.jump_to(clock.lands_at)
     assert len(accounts(simulator, order)) == 2
     assert TradingAccount.objects.filter(is_orphan=True).count() == (1 if is_on else 0)
 

@@ -21,7 +21,7 @@ from brokers.services import advance_due_orders, advance_order, run_due_operatio
 from brokers.services.leases import claim_order
 from brokers.services.orders import work_on_order
 from propdesk.lib.times import utc_now
-from tests.brokers.driving import OPEN, JumpingClock, adopted, drive, drive_in_real_time, fault, placed, settles_at
+from tests.brokers.driving import OPEN, JumpingClock, LateClock, adopted, drive, drive_until, fault, late_effect, placed
 from tests.simulator import Simulator
 
 Status = AccountOrder.Status
@@ -49,10 +49,11 @@ def wait_for(condition: Callable[[], Any], seconds: float = 60) -> Any:
 
 
 def test_an_account_that_appears_late_is_recorded_and_disabled(simulator: Simulator, demo_group: AccountGroup):
-    # Called absent after 3 seconds (deadline 2, settle 1); found within the quarantine (deadline 2, quarantine 2).
-    simulator.faults(fault("create", "late_effect", seconds=3.4))
-    order = drive_in_real_time(placed(demo_group))
-    run_due_operations(clock=utc_now)
+    # Called absent before it lands, found within the quarantine.
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("create"))
+    order = drive(placed(demo_group), clock)
+    run_due_operations(clock=clock)
 
     assert order.status == Status.READY
     late, good = sorted(simulator.accounts_of(stem(order)), key=lambda row: row["email"])
@@ -67,8 +68,9 @@ def test_an_account_that_appears_late_is_recorded_and_disabled(simulator: Simula
 def test_a_deposit_that_lands_late_is_taken_out_before_the_account_is_enabled(
     simulator: Simulator, demo_group: AccountGroup
 ):
-    simulator.faults(fault("deposit", "late_effect", seconds=3.4))
-    order = drive_in_real_time(placed(demo_group))
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("deposit"))
+    order = drive(placed(demo_group), clock)
 
     assert order.status == Status.READY
     (row,) = simulator.accounts_of(stem(order))
@@ -79,9 +81,13 @@ def test_a_deposit_that_lands_late_is_taken_out_before_the_account_is_enabled(
 def test_a_late_deposit_that_lands_together_with_its_repetition_is_taken_out_again(
     simulator: Simulator, demo_group: AccountGroup
 ):
-    # The second call, after 3 seconds, is in doubt as well; when it is looked for, both have landed.
-    simulator.faults(fault("deposit", "late_effect", seconds=3.4), fault("deposit", "error_after"))
-    order = drive_in_real_time(placed(demo_group))
+    # The second call, when the first counts as absent, is in doubt as well; when it is looked for, both have landed.
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("deposit"), fault("deposit", "error_after"))
+    deposits = Operation.objects.filter(kind="deposit", attempts=2)
+    order = drive_until(placed(demo_group), lambda order: deposits.exists(), clock)
+    assert simulator.land_late_effects() == 1
+    order = drive(order, clock)
 
     assert order.status == Status.READY
     deposit = order.operations.get(kind="deposit")
@@ -92,13 +98,13 @@ def test_a_late_deposit_that_lands_together_with_its_repetition_is_taken_out_aga
 
 
 def test_an_order_that_fails_leaves_no_late_account_unrecorded(simulator: Simulator, demo_group: AccountGroup):
-    simulator.faults(fault("create", "late_effect", seconds=3.4))
+    clock = LateClock(simulator)
+    simulator.faults(late_effect("create"))
     order = placed(demo_group)
-    advance_order(order_id=order.pk, clock=utc_now)
+    advance_order(order_id=order.pk, clock=clock)
     # The group is gone by the time of the second try.
-    wait_for(lambda: utc_now() > settles_at(order.operations.get()))
     AccountGroup.objects.update(broker_group="gone")
-    order = drive_in_real_time(order)
+    order = drive(order, clock)
 
     assert order.status == Status.FAILED
     (late,) = simulator.accounts_of(stem(order))

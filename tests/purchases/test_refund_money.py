@@ -1,6 +1,5 @@
 """A price that was taken goes back once, whatever the broker answers."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
@@ -8,14 +7,14 @@ from decimal import Decimal
 import pytest
 from django.db.models import Sum
 
-from brokers.models import BrokerOperation, LedgerEntry, TradingAccount
+from brokers.models import BrokerConnection, BrokerOperation, LedgerEntry, TradingAccount
 from brokers.services import conclude_operation
 from challenges.services.invariants import find_violations
 from propdesk.lib.times import utc_now
 from purchases.api.purchases import purchase_json
 from purchases.models import Purchase, PurchaseEvent
 from purchases.services import advance_due_purchases, advance_purchase, is_refundable
-from tests.brokers.driving import fault
+from tests.brokers.driving import fault, late_effect
 from tests.purchases.refunds import (
     FAILED,
     REFUNDED,
@@ -92,27 +91,22 @@ def test_an_answer_that_is_lost_pays_no_second_time(lost: str, shop: Shop, simul
 
 
 def test_money_that_comes_back_late_is_not_sent_again(shop: Shop, simulator: Simulator) -> None:
-    # Deadline 2 and quarantine 2: what lands within 4 seconds is found before anything is sent again.
+    BrokerConnection.objects.update(quarantine_seconds=120)
     purchase = failed(shop, simulator)
-    simulator.faults(fault("deposit", "late_effect", seconds=3))
+    simulator.faults(late_effect("deposit"))
     refund(purchase)
+    later = Later()
+    for _ in range(10):
+        purchase = advance_purchase(purchase_id=purchase.pk, clock=later)
+    assert purchase.refund is not None
+    assert purchase.refund.status == Status.IN_DOUBT
 
-    purchase = advance_in_real_time(purchase, has_status(REFUNDED))
+    assert simulator.land_late_effects() == 1
+    advance_until(purchase, has_status(REFUNDED), clock=later, most=400)
 
     assert simulator.injected() == 1
     balance, transfers = payer_at_broker(simulator, shop)
     assert (balance, [kind for kind, _ in transfers]) == (10_000.0, ["WITHDRAWAL", "DEPOSIT"])
-
-
-def advance_in_real_time(purchase: Purchase, done: Callable[[Purchase], bool]) -> Purchase:
-    """Whenever it is due, while time passes at the simulator too."""
-    ends = utc_now() + timedelta(seconds=20)
-    while utc_now() < ends:
-        purchase = advance_purchase(purchase_id=purchase.pk, clock=utc_now)
-        if done(purchase):
-            return purchase
-        time.sleep(0.05)
-    raise AssertionError(f"{purchase} is still {purchase.get_status_display()}")
 
 
 def test_a_refund_in_review_is_shown_and_ends_as_staff_decide(shop: Shop, simulator: Simulator) -> None:
