@@ -61,7 +61,7 @@ class Keeper:
         # Whoever finds an address may use it at once, so there is none until the server answers.
         self.address.unlink(missing_ok=True)
         self.port_file = self.address.with_suffix(".port")
-        self.port = self._usual_port()
+        self.port = 0
 
     def _usual_port(self) -> int:
         """The last start's port if it is free, so that a restart does not cut off those who know the address."""
@@ -80,6 +80,8 @@ class Keeper:
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # a Ctrl-C is for the users; we follow when they are gone
         signal.signal(signal.SIGTERM, self._on_term)
         self.server.prepare(lambda text: report(progress=text))
+        # Only now: preparing waits for a PostgreSQL that is still shutting down, and that has the port until its end.
+        self.port = self._usual_port()
         process = self._start()
         url = self.server.url(self.port)
         self.port_file.write_text(str(self.port))

@@ -87,7 +87,10 @@ class Lease:
 
     def _address(self) -> str:
         path = self._folder / f"{self.name}.json"
-        return str(json.loads(path.read_text())["url"]) if path.exists() else ""
+        try:
+            return str(json.loads(path.read_text())["url"])
+        except FileNotFoundError:  # also when a new keeper takes away the old address this very moment
+            return ""
 
     def _start_keeper(self) -> str:
         """The address, or nothing when another process was starting a keeper at the same moment."""

@@ -219,7 +219,10 @@ def _settle_old_postmaster(pid_file: Path) -> None:
     """Wait for a PostgreSQL that is still shutting down; forget a pid that meanwhile belongs to another program."""
     deadline = time.monotonic() + 20
     while pid_file.exists():
-        pid = pid_file.read_text().split("\n", 1)[0].strip()
+        try:
+            pid = pid_file.read_text().split("\n", 1)[0].strip()
+        except FileNotFoundError:  # it has just ended
+            return
         if not pid.isdigit() or "postgres" not in _command_line(int(pid)):
             pid_file.unlink(missing_ok=True)
         elif time.monotonic() > deadline:
@@ -230,7 +233,9 @@ def _settle_old_postmaster(pid_file: Path) -> None:
 
 def _command_line(pid: int) -> str:
     if sys.platform == "linux":
-        path = Path(f"/proc/{pid}/cmdline")
-        return path.read_text().replace("\0", " ") if path.exists() else ""
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ")
+        except OSError:  # there is none, or it is ending
+            return ""
     answer = subprocess.run(["/bin/ps", "-o", "args=", "-p", str(pid)], check=False, capture_output=True, text=True)
     return answer.stdout

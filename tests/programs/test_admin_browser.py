@@ -29,13 +29,16 @@ def page(browser: Browser, live_server: LiveServer, firm: Firm) -> Iterator[Page
     User.objects.create_superuser("boss", password="secret")
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page = context.new_page()
-    page.set_default_timeout(10_000)
+    # The server runs beside the test, on a machine that may be busy.
+    page.set_default_timeout(60_000)
+    expect.set_options(timeout=60_000)
     problems: list[str] = []
     page.on("pageerror", lambda error: problems.append(str(error)))
     page.goto(f"{live_server.url}/admin/login/?next=/admin/programs/program/")
     page.get_by_label("Username").fill("boss")
     page.get_by_label("Password").fill("secret")
     page.get_by_role("button", name="Log in").click()
+    page.wait_for_url("**/admin/programs/program/")
     expect(page.get_by_role("link", name="Evaluation 100K", exact=True)).to_be_visible()
     yield page
     context.close()
@@ -46,6 +49,12 @@ def press(page: Page, name: str) -> None:
     page.get_by_role("button", name=name, exact=True).click()
 
 
+def open_program(page: Page) -> None:
+    """From the list; its page is there, and so are its scripts: without them nothing opens at a click."""
+    page.get_by_role("link", name="Evaluation 100K", exact=True).click()
+    page.wait_for_url("**/change/")
+
+
 def more(page: Page, name: str) -> None:
     page.locator("li a", has_text="More").first.click()
     page.get_by_role("link", name=name).click()
@@ -53,7 +62,7 @@ def more(page: Page, name: str) -> None:
 
 def test_a_dry_run_can_be_gone_back_from_and_confirmed(page: Page, firm: Firm) -> None:
     sell(firm, 1, utc_now())
-    page.get_by_role("link", name="Evaluation 100K", exact=True).click()
+    open_program(page)
     page.locator("#id_price").fill("549")
     page.locator("#id_phases-0-profit_target_pct").fill("10")
     press(page, "Save")
@@ -76,9 +85,10 @@ def test_a_dry_run_can_be_gone_back_from_and_confirmed(page: Page, firm: Firm) -
 
 
 def test_a_save_of_somebody_else_between_look_and_confirmation_is_not_overwritten(page: Page, firm: Firm) -> None:
-    page.get_by_role("link", name="Evaluation 100K", exact=True).click()
+    open_program(page)
     page.locator("#id_price").fill("549")
     press(page, "Save")
+    expect(page.get_by_text("Confirming writes version 2 of the terms")).to_be_visible()
     save_program(data={"price": Decimal(450)}, by=STAFF, now=utc_now(), program_id=firm.program.pk)
     press(page, "Confirm and save")
 
@@ -100,7 +110,7 @@ def test_a_program_starts_from_a_template(page: Page) -> None:
 
 
 def test_a_program_is_cloned_under_a_new_name(page: Page) -> None:
-    page.get_by_role("link", name="Evaluation 100K", exact=True).click()
+    open_program(page)
     more(page, "Clone")
     expect(page.locator("#id_name")).to_have_value("Evaluation 100K (copy)")
     page.locator("#id_name").fill("Evaluation 100K, summer")
@@ -114,7 +124,7 @@ def test_a_program_is_cloned_under_a_new_name(page: Page) -> None:
 
 
 def test_an_export_is_imported(page: Page, tmp_path: Path) -> None:
-    page.get_by_role("link", name="Evaluation 100K", exact=True).click()
+    open_program(page)
     page.locator("li a", has_text="More").first.click()
     with page.expect_download() as download:
         page.get_by_role("link", name="Export JSON").click()
@@ -138,7 +148,7 @@ def test_an_export_is_imported(page: Page, tmp_path: Path) -> None:
 
 
 def test_a_deletion_wants_the_name_and_a_reason(page: Page) -> None:
-    page.get_by_role("link", name="Evaluation 100K", exact=True).click()
+    open_program(page)
     page.get_by_role("link", name="Delete program").click()
     expect(page.get_by_text("2 phases")).to_be_visible()
     page.get_by_label("Name of the program").fill("Evaluation")
@@ -161,4 +171,5 @@ def test_the_dry_run_fits(page: Page, width: int) -> None:
     page.locator("#id_price").fill("299")
     press(page, "Save")
     expect(page.get_by_text("Confirming writes version 2 of the terms")).to_be_visible()
+    page.wait_for_load_state()  # with its style sheets
     assert page.evaluate("document.documentElement.scrollWidth") <= width

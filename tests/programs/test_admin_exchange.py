@@ -215,5 +215,6 @@ def test_an_empty_form_asks_for_a_document(boss: Client, firm: Firm) -> None:
 
 
 def test_there_is_nothing_to_export_or_replace_without_a_program(boss: Client, firm: Firm) -> None:
-    assert boss.get(f"{LIST}404/export/").status_code == 404
-    assert boss.get(f"{LIST}404/import/").status_code == 404
+    nobodys = firm.program.pk + 1
+    assert boss.get(f"{LIST}{nobodys}/export/").status_code == 404
+    assert boss.get(f"{LIST}{nobodys}/import/").status_code == 404

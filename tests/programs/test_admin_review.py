@@ -203,7 +203,7 @@ def test_an_untouched_clone_is_saved_whole(boss: Client, firm: Firm) -> None:
     assert (clone.status, clone.phases_count, clone.versions.count()) == (Program.Status.DISABLED, 2, 1)
 
 
-@pytest.mark.parametrize("source", ["clone=404", "clone=x", "template=nothing", "clone=99999999999999999999"])
+@pytest.mark.parametrize("source", ["clone=999999999", "clone=x", "template=nothing", "clone=99999999999999999999"])
 def test_a_source_that_is_not_there_gives_the_empty_form(boss: Client, firm: Firm, source: str) -> None:
     page = boss.get(f"{ADD}?{source}")
 

@@ -34,7 +34,7 @@ def while_saving(program: Program, second: Callable[[], object]) -> BaseExceptio
             save_program(program_id=program.pk, version=1, data={"name": "First"}, by=BY, now=NOW)
             other = pool.submit(run)
             wait_until_somebody_waits_for_us()
-        return other.exception(timeout=20)
+        return other.exception(timeout=60)
 
 
 def test_the_second_of_two_editors_is_stale() -> None:

@@ -148,7 +148,7 @@ def test_a_version_cannot_be_changed_even_in_the_database() -> None:
 def test_two_buyers_under_a_shared_lock_agree_on_the_new_version(demo_group: AccountGroup) -> None:
     program = make()
     AccountGroup.objects.filter(pk=demo_group.pk).update(default_deposit=Decimal(50_000))
-    both_locked = threading.Barrier(2, timeout=10)
+    both_locked = threading.Barrier(2, timeout=60)
     found: list[int] = []
 
     def buy() -> None:
@@ -164,7 +164,7 @@ def test_two_buyers_under_a_shared_lock_agree_on_the_new_version(demo_group: Acc
     for buyer in buyers:
         buyer.start()
     for buyer in buyers:
-        buyer.join(timeout=20)
+        buyer.join(timeout=60)
 
     assert len(found) == 2
     assert len(set(found)) == 1

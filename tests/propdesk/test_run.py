@@ -1,11 +1,14 @@
 """`make run`, without the installing: refusals, one whole life, and what is left after each way to end it."""
 
+import itertools
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +17,21 @@ from typing import Any
 import pytest
 
 from propdesk.local.errors import StartError
-from propdesk.local.launch import free_port
+from propdesk.local.launch import port_is_free
 from propdesk.local.lease import ROOT
 from propdesk.local.run import Plan
 from propdesk.local.supervisor import Child, stop_all
 from tests.propdesk.test_servers import processes_of, wait_for
+
+# A run may take ten seconds to stop its processes, and half a minute for each server.
+PATIENCE = 90
+
+
+def quiet_ports() -> tuple[int, int, int]:
+    """Three free ports that stay so: the system gives none below 30,000 to whoever asks it for any port."""
+    candidates = random.sample(range(20_000, 30_000), 100)
+    first, second, third = itertools.islice(filter(port_is_free, candidates), 3)
+    return first, second, third
 
 
 class Started:
@@ -26,7 +39,7 @@ class Started:
 
     def __init__(self, data: Path, output: Path) -> None:
         self.data = data
-        self.port, self.gateway_port, self.simulator_port = free_port(), free_port(), free_port()
+        self.port, self.gateway_port, self.simulator_port = quiet_ports()
         self._output = output
         environment = {name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL"}}
         environment |= {
@@ -50,8 +63,11 @@ class Started:
         return "PropDesk is ready" in self.printed
 
     def readyz(self) -> dict[str, Any]:
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=10) as answer:
-            return dict(json.load(answer))
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/readyz", timeout=60) as answer:
+                return dict(json.load(answer))
+        except urllib.error.HTTPError as error:
+            return dict(json.load(error))
 
     def pid_of(self, words: str) -> int:
         """This run's own child whose command line holds the words; other runs on the machine have the same."""
@@ -72,18 +88,19 @@ def start(tmp_path: Path) -> Iterator[Callable[[], Started]]:
     yield start_one
     for run in runs:
         run.process.terminate()
-        run.process.wait(30)
+        run.process.wait(PATIENCE)
     assert wait_for(lambda: not processes_of(tmp_path)), processes_of(tmp_path)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_a_run_starts_twice_mends_itself_and_leaves_nothing_behind(start: Callable[[], Started]) -> None:
     run = start()
-    assert wait_for(run.is_ready, 120), run.printed
-    assert run.readyz()["status"] == "ready"
+    assert wait_for(run.is_ready, 180), run.printed
+    # On a busy machine Redis takes more than half a second to answer, now and then; a failed round shows for 90 s.
+    assert wait_for(lambda: run.readyz()["status"] == "ready", 180), run.readyz()
     assert run.readyz()["checks"]["gateway"] == "ok"
     assert json.loads((run.data / "demo.json").read_text())["mng_tcp"] == f"127.0.0.1:{run.gateway_port}"
-    socket.create_connection(("127.0.0.1", run.gateway_port), timeout=5).close()
+    socket.create_connection(("127.0.0.1", run.gateway_port), timeout=PATIENCE).close()
     assert (run.data / "demo.json").stat().st_mode & 0o777 == 0o600
     for words in ("/admin/", "Sign in", "/api/docs", str(run.data / "demo.json"), f"127.0.0.1:{run.simulator_port}"):
         assert words in run.printed
@@ -92,29 +109,30 @@ def test_a_run_starts_twice_mends_itself_and_leaves_nothing_behind(start: Callab
     assert wait_for(lambda: "sweeper | ended unexpectedly (signal SIGKILL)" in run.printed)
 
     second = start()
-    assert second.process.wait(30) == 1
+    assert second.process.wait(PATIENCE) == 1
     assert (
         f"PropDesk already runs on {run.data} (process {run.process.pid}, http://127.0.0.1:{run.port})"
         in second.printed
     )
 
     run.process.send_signal(signal.SIGINT)
-    assert run.process.wait(30) == 0
+    assert run.process.wait(PATIENCE) == 0
     assert processes_of(run.data) == []
 
     again = start()
-    assert wait_for(again.is_ready, 120), again.printed
+    assert wait_for(again.is_ready, 180), again.printed
     assert "creating the database files" not in again.printed
     again.process.send_signal(signal.SIGKILL)
-    again.process.wait(5)
-    assert wait_for(lambda: not processes_of(run.data), 20), processes_of(run.data)
+    again.process.wait(PATIENCE)
+    assert wait_for(lambda: not processes_of(run.data)), processes_of(run.data)
 
 
+@pytest.mark.timeout(300)
 def test_a_run_that_is_stopped_while_it_starts_leaves_nothing_behind(start: Callable[[], Started]) -> None:
     run = start()
-    assert wait_for(lambda: "bringing the database up to date" in run.printed, 60)
+    assert wait_for(lambda: "bringing the database up to date" in run.printed, 180)
     run.process.terminate()
-    assert run.process.wait(30) == 0
+    assert run.process.wait(PATIENCE) == 0
     assert "PropDesk is ready" not in run.printed
     assert processes_of(run.data) == []
 
@@ -125,7 +143,7 @@ def test_a_taken_port_is_named_with_a_way_out(tmp_path: Path, name: str) -> None
         other.bind(("127.0.0.1", 0))
         other.listen()
         port = other.getsockname()[1]
-        free = {each: str(free_port()) for each in ("PORT", "MNG_PORT", "BROKERSIM_PORT")}
+        free = dict(zip(("PORT", "MNG_PORT", "BROKERSIM_PORT"), map(str, quiet_ports()), strict=True))
         done = subprocess.run(
             [sys.executable, "-m", "propdesk.local"],
             env=os.environ | {**free, name: str(port), "PROPDESK_DATA": str(tmp_path)},
@@ -170,7 +188,7 @@ def test_a_child_is_started_again_when_it_dies_and_only_what_matters_is_shown(
 
     def has_started_twice() -> bool:
         child.tend()
-        return (tmp_path / "sample.log").read_text().count("loud") == 2
+        return (tmp_path / "sample.log").read_text().count("loud") >= 2
 
     assert wait_for((tmp_path / "sample.log").exists)
     assert wait_for(has_started_twice)

@@ -31,7 +31,7 @@ lease.leave()
 """
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 15) -> bool:
+def wait_for(condition: Callable[[], bool], seconds: float = 60) -> bool:
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
@@ -55,7 +55,7 @@ def processes_of(data: Path) -> list[str]:
 
 def answers(url: str) -> bool:
     try:
-        psycopg.connect(url, connect_timeout=2).close()
+        psycopg.connect(url, connect_timeout=30).close()
     except psycopg.OperationalError:
         return False
     return True

@@ -36,7 +36,7 @@ def dripping(data: bytes, *, seconds: float = 0.1) -> Iterator[bytes]:
 def raw_server(*answers: Iterable[bytes]) -> Iterator[RawServer]:
     """One answer per connection, in order, then the connection is closed; each answer is a series of pieces."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(10)
+        listener.settimeout(60)
         server = RawServer(port=listener.getsockname()[1])
         thread = threading.Thread(target=_serve, args=(listener, answers, server), daemon=True)
         thread.start()
@@ -64,10 +64,18 @@ def read_request(peer: socket.socket) -> bytes:
     """All of it: who closes on what is unread cuts off its own answer, too."""
     data = b""
     while b"\r\n\r\n" not in data:
-        data += peer.recv(65536)
+        data += _received(peer)
     head, _, body = data.partition(b"\r\n\r\n")
     lines = head.decode().lower().split("\r\n")
     size = next((int(line.split(":")[1]) for line in lines if line.startswith("content-length:")), 0)
     while len(body) < size:
-        body += peer.recv(65536)
+        body += _received(peer)
     return head + b"\r\n\r\n" + body
+
+
+def _received(peer: socket.socket) -> bytes:
+    """Raises ConnectionError at the end: a caller who gave up would be waited for without a pause, for ever."""
+    data = peer.recv(65536)
+    if not data:
+        raise ConnectionError("The caller left before the end of its request.")
+    return data

@@ -64,7 +64,7 @@ def tls_server(certificate: Path, answer: Answer) -> Iterator[str]:
             return
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(60)
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield f"https://127.0.0.1:{listener.getsockname()[1]}"

@@ -31,11 +31,15 @@ DONE = '{"status": "success", "accountBalance": 100000.0}'
 ARRAY = "[]"
 
 
-def client(base_url: str, *, deadline: float = 1.0) -> ThinkMarkets:
+# Longer than any machine stops for; who waits for it in a test gives another one.
+PATIENT = 20.0
+
+
+def client(base_url: str, *, deadline: float = PATIENT) -> ThinkMarkets:
     return ThinkMarkets(Transport(base_url=base_url, key_header="Authorization", key=KEY, deadline=deadline))
 
 
-def deposit(base_url: str, *, deadline: float = 1.0) -> Decimal:
+def deposit(base_url: str, *, deadline: float = PATIENT) -> Decimal:
     return client(base_url, deadline=deadline).deposit(unit=1, login=2, amount=Decimal("50.25"), comment="order 1")
 
 
@@ -68,35 +72,38 @@ def test_a_dripping_server_is_left_at_the_deadline(part: str):
     pieces = (piece for source in ([reply[:cut]], dripping(reply[cut:])) for piece in source if piece)
     with raw_server(pieces) as server:
         begun = time.monotonic()
+        # Whoever does not leave has the whole answer after five seconds, and no error.
         with pytest.raises(OutcomeUnknownError):
-            deposit(server.base_url, deadline=0.6)
-        assert 0.5 < time.monotonic() - begun < 3
+            deposit(server.base_url, deadline=3)
+        assert time.monotonic() - begun > 2.9
 
 
 def test_a_silent_server_is_left_at_the_deadline():
     over = threading.Event()
 
     def silence() -> Iterator[bytes]:
-        over.wait(30)
+        over.wait(100)
         yield b""
 
     with raw_server(silence()) as server:
         begun = time.monotonic()
         with pytest.raises(OutcomeUnknownError):
-            deposit(server.base_url, deadline=0.5)
-        assert 0.4 < time.monotonic() - begun < 3
+            deposit(server.base_url, deadline=3)
+        assert 2.9 < time.monotonic() - begun < 60
         over.set()
 
 
 def test_the_list_of_a_whole_unit_may_take_two_deadlines():
-    slow, endless = dripping(http("[]")[-20:], seconds=0.05), dripping(b" " * 100)
-    with raw_server([http("[]")[:-20], *slow], endless) as server:
-        broker = client(server.base_url, deadline=0.8)
-        assert broker.accounts_details(unit=1) == {}
+    def slow() -> Iterator[bytes]:
+        time.sleep(4.2)
+        yield http("[]")
+
+    with raw_server(slow(), dripping(b" " * 1000)) as server:
+        assert client(server.base_url, deadline=4).accounts_details(unit=1) == {}
         begun = time.monotonic()
         with pytest.raises(NoDataError):
-            broker.accounts_details(unit=1)
-        assert 1.5 < time.monotonic() - begun < 6
+            client(server.base_url, deadline=2).accounts_details(unit=1)
+        assert 3.9 < time.monotonic() - begun < 60
 
 
 UNDECIDED = {
@@ -151,10 +158,8 @@ def test_a_4xx_says_that_nothing_happened(status: str, error: type[BrokerError])
 
 
 def test_a_refused_connection_was_never_sent():
-    with raw_server() as server:
-        pass
     with pytest.raises(NotSentError):
-        deposit(server.base_url)
+        deposit("http://127.0.0.1:1")
 
 
 def test_nothing_is_sent_over_a_connection_that_took_too_long_to_be_made(monkeypatch: pytest.MonkeyPatch):
@@ -165,7 +170,7 @@ def test_nothing_is_sent_over_a_connection_that_took_too_long_to_be_made(monkeyp
         return look_up(*arguments, **options)
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        listener.settimeout(5)
+        listener.settimeout(60)
         monkeypatch.setattr(socket, "getaddrinfo", look_up_slowly)
         with pytest.raises(NotSentError, match="cannot be reached"):
             deposit(f"http://127.0.0.1:{listener.getsockname()[1]}", deadline=0.3)
@@ -177,7 +182,7 @@ def test_nothing_is_sent_over_a_connection_that_took_too_long_to_be_made(monkeyp
 def test_a_reply_is_capped_while_it_is_read():
     big = http('{"status": "success", "accountBalance": 1, "x": "' + "x" * 10_000_000 + '"}')
     with raw_server([big]) as server, pytest.raises(OutcomeUnknownError, match="longer than 1048576 bytes"):
-        deposit(server.base_url, deadline=5)
+        deposit(server.base_url)
 
 
 def test_a_compressed_reply_is_not_unpacked():

@@ -34,7 +34,7 @@ class Bench:
 
 
 def thinkmarkets(simulator: Simulator) -> Bench:
-    transport = Transport(base_url=simulator.base_url, key_header="Authorization", key=simulator.api_key, deadline=5)
+    transport = Transport(base_url=simulator.base_url, key_header="Authorization", key=simulator.api_key, deadline=20)
     return Bench(ThinkMarkets(transport), DEMO_UNIT, f"{DEMO_UNIT}:{simulator.units[DEMO_UNIT]}", simulator)
 
 

@@ -8,6 +8,7 @@ import sys
 import time
 from argparse import ArgumentParser
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,9 @@ DEMO, REAL = 49490520, 49490521
 GROUPS = {DEMO: "49490520:PROP_DEMO_USD", REAL: "49490521:PROP_REAL_USD"}
 
 Json = Any
+
+# Longer than any machine stops for.
+PATIENCE = 60.0
 
 
 class Simulator:
@@ -50,7 +54,7 @@ class Simulator:
         self.session = requests.Session()
         self.session.headers["Authorization"] = f"Bearer {KEY}"
 
-    def post(self, path: str, body: object = None, *, seconds: float = 10) -> requests.Response:
+    def post(self, path: str, body: object = None, *, seconds: float = PATIENCE) -> requests.Response:
         """POST to a path under /cportal/prop/demo."""
         return self.session.post(f"{self.url}/cportal/prop/demo/{path}", data=json.dumps(body or {}), timeout=seconds)
 
@@ -70,7 +74,7 @@ class Simulator:
         """GET a path under /sim, or POST when there is a body."""
         url = f"{self.url}/sim/{path}"
         method = "GET" if body is None else "POST"
-        response = self.session.request(method, url, data=None if body is None else json.dumps(body), timeout=10)
+        response = self.session.request(method, url, data=None if body is None else json.dumps(body), timeout=PATIENCE)
         assert response.status_code == status, response.text
         return response.json()
 
@@ -94,6 +98,12 @@ class Simulator:
         """What the oracle tells of the calls that name or made one account, but for its creation."""
         return [call for call in self.oracle()["calls"] if number in call["accounts"]]
 
+    def seconds_until_applied(self, number: int) -> float:
+        """How long after its arrival the only call that names this account had its effect, by the simulator's clock."""
+        (call,) = self.calls(number)
+        received, applied = (datetime.fromisoformat(call[name]) for name in ("receivedAt", "appliedAt"))
+        return (applied - received).total_seconds()
+
     def state(self, number: int) -> Json:
         """The control surface's row of one account."""
         return next(row for row in self.control("accounts")["accounts"] if row["accountNumber"] == number)
@@ -105,7 +115,7 @@ class Simulator:
         """End the process; its exit code and what it wrote to stderr."""
         self.session.close()
         self.process.send_signal(number)
-        _, errors = self.process.communicate(timeout=10)
+        _, errors = self.process.communicate(timeout=PATIENCE)
         return self.process.returncode, errors
 
 
@@ -133,7 +143,7 @@ def application(**changes: Json) -> dict[str, Json]:
     return {**sample, **changes}
 
 
-def wait_until(happened: Callable[[], object], seconds: float = 10) -> None:
+def wait_until(happened: Callable[[], object], seconds: float = PATIENCE) -> None:
     """Ask again and again until it happened."""
     deadline = time.monotonic() + seconds
     while not happened():

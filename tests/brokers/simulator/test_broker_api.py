@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import requests
 
-from tests.brokers.simulator.process import DEMO, GROUPS, KEY, REAL, Simulator, application
+from tests.brokers.simulator.process import DEMO, GROUPS, KEY, PATIENCE, REAL, Simulator, application
 
 EVER = {"from": "2024-02-10T09:39:47", "to": "2099-02-15T09:44:47"}
 LOSING_POSITION = {
@@ -200,7 +200,7 @@ def test_password_reset_answers_an_empty_object(simulator: Simulator) -> None:
 @pytest.mark.parametrize("headers", [{"Authorization": KEY}, {"Authorization": f"Bearer {KEY}"}, {"ApiKey": KEY}])
 def test_the_key_is_taken_in_three_ways(simulator: Simulator, headers: dict[str, str]) -> None:
     for path in ("cportal/prop/ping", "sim/accounts"):
-        assert requests.get(f"{simulator.url}/{path}", headers=headers, timeout=5).status_code == 200
+        assert requests.get(f"{simulator.url}/{path}", headers=headers, timeout=PATIENCE).status_code == 200
 
 
 def test_concurrent_deposits_all_arrive(simulator: Simulator) -> None:
@@ -209,7 +209,7 @@ def test_concurrent_deposits_all_arrive(simulator: Simulator) -> None:
     def deposit(_: int) -> int:
         body = {"accountNumber": number, "unit": DEMO, "amount": 0.1, "comment": ""}
         url = f"{simulator.url}/cportal/prop/demo/accounts/deposit"
-        return requests.post(url, json=body, headers={"ApiKey": KEY}, timeout=10).status_code
+        return requests.post(url, json=body, headers={"ApiKey": KEY}, timeout=PATIENCE).status_code
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(deposit, range(80))) == {200}
@@ -223,10 +223,13 @@ def test_latency_delays_broker_calls_and_not_the_control_surface(tmp_path_factor
         started = time.monotonic()
         slow.ok("units/get-all")
         broker = time.monotonic() - started
-        started = time.monotonic()
-        slow.control("accounts")
-        control = time.monotonic() - started
+        control = []
+        for _ in range(20):
+            started = time.monotonic()
+            slow.control("accounts")
+            control.append(time.monotonic() - started)
     finally:
         slow.stop()
     assert broker >= 0.3
-    assert control < 0.3
+    # A busy machine delays now and then, a latency always.
+    assert min(control) < 0.3

@@ -8,7 +8,7 @@ import requests
 from brokers.simulator.faults import GROUPS, Faults, Rule, open_faults
 from brokers.simulator.injections import FAULTS
 from brokers.simulator.store import Store
-from tests.brokers.simulator.process import DEMO, REAL, Json, Simulator, options
+from tests.brokers.simulator.process import DEMO, REAL, Json, Simulator, options, wait_until
 
 
 @pytest.fixture
@@ -84,11 +84,14 @@ def test_the_command_line_orders_a_mix_which_the_control_surface_ends(tmp_path: 
 def fault_seen(simulator: Simulator) -> str:
     """The fault that one withdrawal from an unknown account meets."""
     body = {"accountNumber": 1, "unit": DEMO, "amount": 1, "comment": ""}
+    before = len(simulator.oracle()["calls"])
     try:
         simulator.post("accounts/withdraw", body, seconds=0.2)
     except requests.RequestException:
         simulator.session.close()
-    return str(simulator.oracle()["calls"][-1]["fault"])
+    # We may have given up before the simulator so much as looked at it.
+    wait_until(lambda: len(simulator.oracle()["calls"]) > before)
+    return str(simulator.oracle()["calls"][before]["fault"])
 
 
 def test_without_fault_options_the_rules_of_the_last_run_stay(store: Store) -> None:

@@ -6,14 +6,14 @@ import pytest
 import requests
 
 from brokers.simulator.past_answers import PastAnswers
-from tests.brokers.simulator.process import DEMO, Json, Simulator, wait_until
+from tests.brokers.simulator.process import DEMO, PATIENCE, Json, Simulator, wait_until
 
 
 def order(simulator: Simulator, **rule: Json) -> None:
     simulator.faults(rule)
 
 
-def deposit(simulator: Simulator, number: int, seconds: float = 10) -> requests.Response:
+def deposit(simulator: Simulator, number: int, seconds: float = PATIENCE) -> requests.Response:
     return simulator.post(
         "accounts/deposit", {"accountNumber": number, "unit": DEMO, "amount": 10, "comment": "x"}, seconds=seconds
     )
@@ -66,15 +66,17 @@ def test_delay_before_lets_a_caller_time_out_before_the_effect(simulator: Simula
     order(simulator, endpoint="deposit", fault="delay_before", seconds=0.4)
     with pytest.raises(requests.Timeout):
         deposit(simulator, number, seconds=0.1)
-    assert balance(simulator, number) == 0.0
     wait_until(lambda: balance(simulator, number) == 10.0)
+    # By the simulator's own clock: we may have been too slow to see that nothing had happened yet.
+    assert simulator.seconds_until_applied(number) >= 0.39
 
 
 def test_delay_after_lets_a_caller_time_out_after_the_effect(simulator: Simulator, number: int) -> None:
-    order(simulator, endpoint="deposit", fault="delay_after", seconds=0.4)
+    order(simulator, endpoint="deposit", fault="delay_after", seconds=600)
     with pytest.raises(requests.Timeout):
         deposit(simulator, number, seconds=0.1)
-    assert balance(simulator, number) == 10.0
+    # Ten minutes before its answer.
+    wait_until(lambda: balance(simulator, number) == 10.0)
 
 
 def test_a_delayed_answer_is_the_ordinary_one(simulator: Simulator, number: int) -> None:
@@ -87,8 +89,8 @@ def test_a_delayed_answer_is_the_ordinary_one(simulator: Simulator, number: int)
 def test_late_effect_answers_504_and_acts_later(simulator: Simulator, number: int) -> None:
     order(simulator, endpoint="deposit", fault="late_effect", seconds=0.4)
     assert deposit(simulator, number).status_code == 504
-    assert balance(simulator, number) == 0.0
     wait_until(lambda: balance(simulator, number) == 10.0)
+    assert simulator.seconds_until_applied(number) >= 0.39
 
 
 def test_late_effects_land_on_demand_in_the_order_of_their_calls(simulator: Simulator, number: int) -> None:
@@ -112,12 +114,12 @@ def test_drip_after_sends_a_byte_now_and_then_for_longer_than_any_deadline(simul
     body = {"accountNumber": number, "unit": DEMO, "amount": 10, "comment": "x"}
     url = f"{simulator.url}/cportal/prop/demo/accounts/deposit"
     started = time.monotonic()
-    with simulator.session.post(url, json=body, timeout=1, stream=True) as response:
+    with simulator.session.post(url, json=body, timeout=PATIENCE, stream=True) as response:
         assert balance(simulator, number) == 10.0
         # One byte every 20 ms for ten minutes.
         assert (response.status_code, response.headers["Content-Length"]) == (200, "30000")
         assert response.raw.read(15) == b" " * 15
-        assert 0.28 <= time.monotonic() - started < 5
+        assert 0.28 <= time.monotonic() - started < 60
 
 
 def test_what_drips_is_the_ordinary_answer(simulator: Simulator, number: int) -> None:
@@ -125,7 +127,7 @@ def test_what_drips_is_the_ordinary_answer(simulator: Simulator, number: int) ->
     order(simulator, endpoint="reset-password", fault="drip_after", seconds=600)
     body = {"accountNumber": number, "unit": DEMO, "password": "Password1!"}
     url = f"{simulator.url}/cportal/prop/demo/accounts/reset-password"
-    with simulator.session.post(url, json=body, timeout=5, stream=True) as response:
+    with simulator.session.post(url, json=body, timeout=PATIENCE, stream=True) as response:
         assert (response.headers["Content-Length"], response.raw.read(1)) == ("2", b"{")
 
 
@@ -146,16 +148,30 @@ def test_partial_enable_of_one_account_reaches_none(simulator: Simulator, number
     assert simulator.state(number)["enabled"] is True
 
 
-def test_a_stale_read_repeats_an_answer_of_so_many_seconds_ago(simulator: Simulator, number: int) -> None:
-    # An answer of one to two seconds ago: the look has a second's time to be made.
+def test_a_stale_read_repeats_an_answer_of_so_many_seconds_ago(simulator: Simulator) -> None:
     order(simulator, endpoint="account-stats", fault="stale_read", seconds=1)
-    assert simulator.stats(number)["balance"] == 0.0
-    asked = time.monotonic()
-    deposit(simulator, number)
-    time.sleep(max(0, asked + 1 - time.monotonic()))
-    assert simulator.stats(number)["balance"] == 0.0
+    number, seen = looked_again_within_two_seconds(simulator)
+    assert seen == 0.0
     assert balance(simulator, number) == 10.0
     wait_until(lambda: simulator.stats(number)["balance"] == 10.0)
+
+
+def looked_again_within_two_seconds(simulator: Simulator) -> tuple[int, float]:
+    """An account that got 10 USD after it was read, and the balance that is read when the first one is a second old.
+
+    An answer of one to two seconds ago is repeated: whoever looks later than that has to begin anew.
+    """
+    for _ in range(10):
+        number = simulator.open_account(funds=0)
+        begun = time.monotonic()
+        assert simulator.stats(number)["balance"] == 0.0
+        answered = time.monotonic()
+        deposit(simulator, number)
+        time.sleep(max(0, answered + 1 - time.monotonic()))
+        seen = float(simulator.stats(number)["balance"])
+        if time.monotonic() < begun + 2:
+            return number, seen
+    raise AssertionError("this machine is never quick enough")
 
 
 def test_without_an_answer_to_the_same_request_a_read_is_not_stale(simulator: Simulator, number: int) -> None:
@@ -224,7 +240,7 @@ def test_a_star_spares_the_ping_and_the_control_surface(simulator: Simulator) ->
 def test_a_wrong_key_is_refused_before_any_fault(simulator: Simulator) -> None:
     order(simulator, endpoint="*", fault="error_after")
     url = f"{simulator.url}/cportal/prop/demo/units/get-all"
-    assert requests.post(url, json={}, headers={"ApiKey": "wrong"}, timeout=5).status_code == 401
+    assert requests.post(url, json={}, headers={"ApiKey": "wrong"}, timeout=PATIENCE).status_code == 401
     assert simulator.control("faults")["injected"] == 0
 
 

@@ -24,16 +24,30 @@ def trading_account(simulator: Simulator) -> int:
     return number
 
 
+def disabled_with_positions(simulator: Simulator) -> int:
+    """An account that was disabled while it held positions; now and then it closes them just before that."""
+    number = trading_account(simulator)
+
+    def is_caught() -> bool:
+        simulator.ok("accounts/enable", enable=True, unit=DEMO, accountNumbers=[number])
+        wait_until(lambda: simulator.state(number)["positions"])
+        simulator.ok("accounts/enable", enable=False, unit=DEMO, accountNumbers=[number])
+        return bool(simulator.state(number)["positions"])
+
+    wait_until(is_caught)
+    return number
+
+
 def figures(simulator: Simulator, number: int) -> Json:
     row = simulator.state(number)
     return row["balance"], row["equity"], row["positions"]
 
 
 def test_a_trader_waits_trades_and_the_figures_agree(busy_simulator: Simulator) -> None:
+    before = ticks(busy_simulator)
     number = busy_simulator.open_account()
-    opened_at = ticks(busy_simulator)
     wait_until(lambda: busy_simulator.state(number)["positions"])
-    assert ticks(busy_simulator) >= opened_at + 30
+    assert ticks(busy_simulator) >= before + 30
     wait_until(lambda: busy_simulator.state(number)["balance"] != 100000.0)
     stats = busy_simulator.stats(number)
     assert stats["equity"] == round(stats["balance"] + stats["pnl"], 2)
@@ -51,10 +65,10 @@ def test_the_wait_starts_when_an_account_is_enabled(busy_simulator: Simulator) -
 
 def test_an_account_of_the_real_unit_trades_only_while_it_is_told_to(busy_simulator: Simulator) -> None:
     payer, funded = busy_simulator.open_account(unit=REAL), busy_simulator.open_account(unit=REAL)
+    before = ticks(busy_simulator)
     assert busy_simulator.control(f"accounts/{funded}", {"trades": True})["trades"] is True
-    told_at = ticks(busy_simulator)
     wait_until(lambda: busy_simulator.state(funded)["positions"])
-    assert ticks(busy_simulator) >= told_at + 30
+    assert ticks(busy_simulator) >= before + 30
     busy_simulator.control(f"accounts/{funded}", {"trades": False})
     stood_still = figures(busy_simulator, funded)
     let_pass(busy_simulator, 100)
@@ -76,8 +90,7 @@ def test_disabled_frozen_real_and_unfunded_accounts_never_trade(busy_simulator: 
 
 
 def test_a_disabled_accounts_positions_float_until_they_are_closed(busy_simulator: Simulator) -> None:
-    number = trading_account(busy_simulator)
-    busy_simulator.ok("accounts/enable", enable=False, unit=DEMO, accountNumbers=[number])
+    number = disabled_with_positions(busy_simulator)
     balance, equity, positions = figures(busy_simulator, number)
     wait_until(lambda: busy_simulator.state(number)["equity"] != equity)
     # Long enough for any trader to have closed one and opened another.
@@ -109,6 +122,8 @@ def test_a_frozen_account_stands_still_and_goes_on_from_there_when_released(busy
     before = figures(busy_simulator, number)
     let_pass(busy_simulator, 60)
     assert figures(busy_simulator, number) == before
+    # So that no trader adds anything, however long it takes us to look.
+    busy_simulator.ok("accounts/enable", enable=False, unit=DEMO, accountNumbers=[number])
     busy_simulator.control(f"accounts/{number}", {"frozen": False})
     wait_until(lambda: figures(busy_simulator, number) != before)
     assert abs(busy_simulator.state(number)["equity"] - 97000) < 10000
@@ -122,8 +137,7 @@ def test_nothing_moves_while_the_market_stands_still(busy_simulator: Simulator) 
     assert busy_simulator.control("market") == market
     assert busy_simulator.control("accounts") == accounts
     busy_simulator.control("market", {"running": True})
-    let_pass(busy_simulator, 3)
-    assert busy_simulator.control("accounts") != accounts
+    wait_until(lambda: busy_simulator.control("accounts") != accounts)
 
 
 def test_the_same_seed_gives_the_same_prices() -> None:

@@ -12,7 +12,7 @@ from brokers.simulator.accounts import DEFAULT_UNITS, Account
 from brokers.simulator.calls import Call
 from brokers.simulator.fields import Fields
 from brokers.simulator.store import Store
-from tests.brokers.simulator.process import DEMO, REAL, Simulator, application, wait_until
+from tests.brokers.simulator.process import DEMO, PATIENCE, REAL, Simulator, application
 
 MONEY = {"unit": DEMO, "amount": 10.5, "comment": "op-7"}
 TOLD = {
@@ -70,11 +70,12 @@ def test_a_call_that_never_took_effect_is_told_so(simulator: Simulator, number: 
 
 
 def test_a_late_effect_is_told_once_it_is_there(simulator: Simulator, number: int) -> None:
-    simulator.faults({"endpoint": "deposit", "fault": "late_effect", "seconds": 0.3})
+    simulator.faults({"endpoint": "deposit", "fault": "late_effect", "seconds": 600})
     assert simulator.post("accounts/deposit", {"accountNumber": number, **MONEY}).status_code == 504
     assert [call["applied"] for call in simulator.calls(number)] == [False]
-    wait_until(lambda: simulator.calls(number)[0]["applied"])
+    simulator.control("late-effects", {})
     (call,) = simulator.calls(number)
+    assert call["applied"] is True
     assert call["receivedAt"] < call["appliedAt"]
 
 
@@ -120,7 +121,7 @@ def test_a_wrong_path_method_or_key_is_no_call(simulator: Simulator) -> None:
     url = f"{simulator.url}/cportal/prop/demo"
     assert simulator.post("units/deposit").status_code == 404
     assert simulator.session.get(f"{url}/accounts/deposit").status_code == 405
-    assert requests.post(f"{url}/accounts/deposit", headers={"ApiKey": "wrong"}, timeout=5).status_code == 401
+    assert requests.post(f"{url}/accounts/deposit", headers={"ApiKey": "wrong"}, timeout=PATIENCE).status_code == 401
     assert simulator.oracle() == before
 
 

@@ -15,7 +15,7 @@ import requests
 from brokers.management.commands.brokersim import Command
 from brokers.simulator.options import Options
 from brokers.simulator.server import run
-from tests.brokers.simulator.process import DEMO, KEY, REAL, ROOT, Simulator, options, wait_until
+from tests.brokers.simulator.process import DEMO, KEY, PATIENCE, REAL, ROOT, Simulator, options, wait_until
 
 
 def refused_start(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
@@ -80,15 +80,15 @@ def test_sigkill_in_a_busy_market_loses_no_cent(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_it_cleanly_even_with_callers_waiting(tmp_path: Path, number: signal.Signals) -> None:
     simulator = Simulator(tmp_path)
-    simulator.control("faults", {"rules": [{"endpoint": "get-all", "fault": "delay_after", "seconds": 60}]})
+    simulator.control("faults", {"rules": [{"endpoint": "get-all", "fault": "delay_after", "seconds": 600}]})
     url = f"{simulator.url}/cportal/prop/demo/units/get-all"
     with ThreadPoolExecutor() as pool:
-        waiting = pool.submit(requests.post, url, headers={"ApiKey": KEY}, timeout=30)
+        waiting = pool.submit(requests.post, url, headers={"ApiKey": KEY}, timeout=600)
         wait_until(lambda: simulator.control("faults")["injected"] == 1)
         started = time.monotonic()
         assert simulator.stop(number) == (0, "")
-        assert time.monotonic() - started < 2
-        assert isinstance(waiting.exception(timeout=5), requests.ConnectionError)
+        assert time.monotonic() - started < 60
+        assert isinstance(waiting.exception(timeout=PATIENCE), requests.ConnectionError)
 
 
 def test_a_taken_port_is_one_clear_line(
@@ -129,7 +129,7 @@ def test_it_loads_neither_django_nor_the_rest_of_brokers() -> None:
         "(name.startswith('brokers.') and not name.startswith('brokers.simulator'))])"
     )
     ended = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=10, check=True
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE, check=True
     )
     assert ended.stdout == "[]\n"
 

@@ -5,7 +5,7 @@ import socket
 import pytest
 import requests
 
-from tests.brokers.simulator.process import DEMO, KEY, REAL, Json, Simulator, application
+from tests.brokers.simulator.process import DEMO, KEY, PATIENCE, REAL, Json, Simulator, application
 
 POST_PATHS = [
     "accounts/create", "accounts/deposit", "accounts/withdraw", "accounts/enable", "accounts/close-all-positions",
@@ -20,10 +20,10 @@ UNKNOWN = 1
 def test_a_wrong_or_missing_key_is_refused_everywhere(simulator: Simulator, headers: dict[str, str]) -> None:
     paths = [f"/cportal/prop/demo/{path}" for path in POST_PATHS] + ["/sim/accounts/1", "/sim/market", "/sim/faults"]
     for path in paths:
-        response = requests.post(simulator.url + path, headers=headers, json={}, timeout=5)
+        response = requests.post(simulator.url + path, headers=headers, json={}, timeout=PATIENCE)
         assert (response.status_code, response.json()["status"]) == (401, "error"), path
     for path in ("/cportal/prop/ping", "/sim/accounts", "/sim/faults"):
-        assert requests.get(simulator.url + path, headers=headers, timeout=5).status_code == 401
+        assert requests.get(simulator.url + path, headers=headers, timeout=PATIENCE).status_code == 401
 
 
 @pytest.mark.parametrize("path", POST_PATHS)
@@ -161,7 +161,7 @@ def test_unknown_paths_and_methods_answer_in_the_error_shape(simulator: Simulato
 
 def test_a_caller_who_hangs_up_within_the_body_changes_nothing_and_leaves_no_traceback(simulator: Simulator) -> None:
     head = b"POST /cportal/prop/demo/accounts/deposit HTTP/1.1\r\nHost: x\r\nApiKey: %b\r\nContent-Length: 500\r\n\r\n{"
-    with socket.create_connection(("127.0.0.1", simulator.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", simulator.port), timeout=PATIENCE) as connection:
         connection.sendall(head % KEY.encode())
     assert simulator.ok("units/get-all")
 

@@ -61,6 +61,8 @@ def test_a_foreign_host_is_refused_so_that_no_key_is_sent_there(client: Client) 
 def test_trying_a_connection_shows_latency_and_units(
     client: Client, simulator: Simulator, broker_connection: BrokerConnection
 ) -> None:
+    # With the patience of the fixture a machine that stops for two seconds would be a broker that does not answer.
+    BrokerConnection.objects.update(deadline_seconds=30)
     url = button_url("brokers_brokerconnection", broker_connection.pk, "test")
     page = client.post(url, follow=True).content.decode()
     assert "The broker answered in" in page

@@ -90,7 +90,7 @@ def running_gateway(*arguments: str, **variables: str) -> Iterator[Gateway]:
         finally:
             process.terminate()
             try:
-                process.wait(20)
+                process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
                 raise

@@ -18,12 +18,13 @@ from django.db import transaction
 
 from programs.models import Program
 from propdesk.lib.mng.parsers import MAX_BODY
-from tests.propdesk.mng.gateway import Gateway, running_gateway
+from tests.propdesk.mng.gateway import PATIENCE, Gateway, running_gateway
 from tests.propdesk.mng.test_gateway import create, request, table, wait_for, waiting_for_locks
 
 pytestmark = pytest.mark.usefixtures("groups")
 
-IDLE_SECONDS = 1.5
+# Long enough that no machine stops for as long between two words of ours.
+IDLE_SECONDS = 4.0
 
 
 @pytest.fixture(scope="module")
@@ -45,10 +46,10 @@ def tight(django_db_setup: None) -> Iterator[Gateway]:
 
 def test_a_silent_connection_is_closed(impatient: Gateway, secret: str):
     with impatient.connect() as client:
-        assert client.ask(table(secret))["status"] == 200
         begun = time.monotonic()
+        assert client.ask(table(secret))["status"] == 200
         assert client.is_at_end()
-        assert 0.9 * IDLE_SECONDS < time.monotonic() - begun < IDLE_SECONDS + 5
+        assert time.monotonic() - begun > 0.9 * IDLE_SECONDS
 
 
 def test_a_connection_that_never_says_a_word_is_closed(impatient: Gateway):
@@ -57,15 +58,14 @@ def test_a_connection_that_never_says_a_word_is_closed(impatient: Gateway):
 
 
 def test_a_frame_that_drips_in_for_too_long_is_no_sign_of_life(impatient: Gateway):
-    begun = time.monotonic()
-    with impatient.connect() as client:
-        while time.monotonic() - begun < 20:
-            try:
-                client.socket.sendall(b" ")
-            except OSError:
-                break
+    def drip() -> None:
+        give_up = time.monotonic() + IDLE_SECONDS + 60
+        while time.monotonic() < give_up:
+            client.socket.sendall(b" ")
             time.sleep(0.1)
-    assert time.monotonic() - begun < IDLE_SECONDS + 10
+
+    with impatient.connect() as client, pytest.raises(OSError):
+        drip()
 
 
 def test_a_connection_that_waits_for_its_answer_is_not_idle(impatient: Gateway, secret: str):
@@ -110,7 +110,7 @@ def test_beyond_its_share_in_flight_a_connection_is_not_read_from(tight: Gateway
             with pytest.raises(TimeoutError):
                 client.receive()
             assert waiting_for_locks() == 2
-        client.socket.settimeout(20)
+        client.socket.settimeout(PATIENCE)
         assert {client.receive()["extID"] for _ in range(5)} == {"0", "1", "2", "3", "quick"}
 
 
@@ -125,7 +125,7 @@ def test_the_frame_limit_is_the_one_that_was_set(tight: Gateway):
 
 
 def test_asked_to_stop_it_answers_what_is_under_way_and_begins_nothing(secret: str):
-    with running_gateway("--max-in-flight", "1") as gateway, gateway.connect() as client:
+    with running_gateway("--max-in-flight", "1", "--stop-seconds", "100") as gateway, gateway.connect() as client:
         idle = gateway.connect()
         number = create(client, secret)["program"]["id"]
         with transaction.atomic():
@@ -141,7 +141,7 @@ def test_asked_to_stop_it_answers_what_is_under_way_and_begins_nothing(secret: s
         answer = client.receive()
         assert (answer["extID"], answer["status"]) == ("Begun", 200)
         assert client.is_at_end()
-        assert gateway.process.wait(10) == 0
+        assert gateway.process.wait(60) == 0
         idle.socket.close()
     assert Program.objects.get().name == "Begun"
 
@@ -155,15 +155,15 @@ def test_a_command_that_does_not_end_in_time_is_cut_off_and_undone(secret: str):
             assert wait_for(waiting_for_locks) == 1
             gateway.process.send_signal(signal.SIGINT)
             assert client.is_at_end()
-            assert gateway.process.wait(10) == 1
+            assert gateway.process.wait(60) == 1
     assert wait_for(lambda: not waiting_for_locks())
     assert Program.objects.get().name == "Old"
 
 
 def test_without_a_connection_it_stops_at_once(db: None):
-    with running_gateway() as gateway:
+    with running_gateway("--stop-seconds", "600") as gateway:
         gateway.process.send_signal(signal.SIGTERM)
-        assert gateway.process.wait(5) == 0
+        assert gateway.process.wait(60) == 0
 
 
 # --- TLS ------------------------------------------------------------------------------------------------------------
