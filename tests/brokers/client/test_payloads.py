@@ -154,5 +154,5 @@ def test_a_hundred_thousand_rows_are_read_within_seconds():
     rows = ",".join(STATS.replace(": 7,", f": {number},") for number in range(1, 100_001))
     begun = time.process_time()
     assert len(reading(f"[{rows}]").accounts_stats(unit=1)) == 100_000
-    # Under a second, or two on a busy machine; what looks at every row for every row takes minutes.
+    # One second or two; what looks at every row for every row takes minutes.
     assert time.process_time() - begun < 30
