@@ -69,8 +69,8 @@ async def too_many_requests(exchange: Exchange) -> web.StreamResponse:
 
 
 async def delay_before(exchange: Exchange) -> web.StreamResponse:
-    await asyncio.sleep(exchange.seconds)
-    return await exchange.effect()
+    """The effect comes `seconds` later, or when `land_late_effects` says so, even if the caller has left."""
+    return await _hold_back(exchange)
 
 
 async def delay_after(exchange: Exchange) -> web.StreamResponse:
@@ -121,10 +121,7 @@ async def late_effect(exchange: Exchange) -> web.StreamResponse:
 
     It never comes if the simulator stops before.
     """
-    landing = asyncio.Event()
-    task = asyncio.create_task(_run_later(exchange.effect, landing, exchange.seconds))
-    _pending[task] = landing
-    task.add_done_callback(_pending.pop)
+    _hold_back(exchange)
     return refusal("Gateway timeout.", 504)
 
 
@@ -204,14 +201,25 @@ FAULTS: dict[str, Fault] = {
 }
 
 # What is still to come late, oldest first, and how each is told to come now.
-_pending: dict[asyncio.Task[None], asyncio.Event] = {}
+_pending: dict[asyncio.Task[web.Response], asyncio.Event] = {}
 
 
-async def _run_later(effect: Callable[[], Awaitable[web.Response]], landing: asyncio.Event, seconds: float) -> None:
+def _hold_back(exchange: Exchange) -> asyncio.Task[web.Response]:
+    landing = asyncio.Event()
+    task = asyncio.create_task(_run_later(exchange.effect, landing, exchange.seconds))
+    _pending[task] = landing
+    task.add_done_callback(_pending.pop)
+    return task
+
+
+async def _run_later(
+    effect: Callable[[], Awaitable[web.Response]], landing: asyncio.Event, seconds: float
+) -> web.Response:
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(landing.wait(), seconds)
     response = await effect()
     logger.info("A late effect was carried out with status %s.", response.status)
+    return response
 
 
 async def _begin(request: web.Request, status: int, length: int) -> web.StreamResponse:

@@ -32,15 +32,15 @@ class JumpingClock:
 class LateClock(JumpingClock):
     """Time that passes at the simulator too: what it holds back lands once the clock has jumped far enough.
 
-    The seconds of its connection are long, so that a slow machine's own count for nothing: with a deadline of 2 s, a
-    call in doubt counts as absent after 62 s, and an order is enabled no earlier than after 122 s.
+    The seconds of its connection are long, so that a slow machine's own count for nothing: with a deadline of 30 s, a
+    call in doubt counts as absent after 150 s, and an order is enabled no earlier than after 330 s.
     """
 
-    BEFORE_SETTLED, BEFORE_QUARANTINE_ENDS = timedelta(seconds=30), timedelta(seconds=90)
+    BEFORE_SETTLED, BEFORE_QUARANTINE_ENDS = timedelta(seconds=75), timedelta(seconds=240)
 
     def __init__(self, simulator: Simulator, after: timedelta = BEFORE_QUARANTINE_ENDS) -> None:
         super().__init__()
-        BrokerConnection.objects.update(settle_seconds=60, quarantine_seconds=120)
+        BrokerConnection.objects.update(deadline_seconds=30, settle_seconds=120, quarantine_seconds=300)
         self._simulator = simulator
         self.lands_at = self() + after
 

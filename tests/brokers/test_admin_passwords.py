@@ -106,9 +106,12 @@ def test_a_reset_in_doubt_says_that_nobody_knows_and_the_next_one_waits(
     assert operation.status == Status.IN_DOUBT
     pattern = (
         r"The broker gave no clear answer: the old password may hold, or a new one that nobody knows\. Reset it again "
-        rf"in about [1-4] seconds, when operation {operation.pk} is over\."
+        rf"in about (\d+) seconds, when operation {operation.pk} is over\."
     )
-    assert re.fullmatch(pattern, said)
+    found = re.fullmatch(pattern, said)
+    assert found is not None
+    # Deadline 30 and quarantine 2, of which some may have passed.
+    assert 1 <= int(found[1]) <= 32
     url = button_of(payer, "reset_password")
     assert url not in boss.get(page_of(payer)).content.decode()
     blind = boss.post(url, {"reason": "Again."}, follow=True)

@@ -1,5 +1,7 @@
 """A disabling that only staff could confirm: what was open until then is closed once more."""
 
+from datetime import timedelta
+
 import pytest
 
 from brokers.models import BrokerOperation, TradingAccount
@@ -26,7 +28,7 @@ def unclear(payer: TradingAccount) -> tuple[BrokerOperation, BrokerOperation]:
     """
     TradingAccount.objects.filter(pk=payer.pk).update(marker=OTHER)
     disable, close_all = request_disable_and_flatten(subject="test", account=payer, by=TESTER, now=utc_now())
-    BrokerOperation.objects.filter(pk=close_all.pk).update(next_at=utc_now().replace(year=2999))
+    BrokerOperation.objects.filter(pk=close_all.pk).update(next_at=utc_now() + timedelta(days=365))
     disable = run(disable)
     assert disable.status == Status.NEEDS_REVIEW
     assert disable.review_reason == f"Account {payer.login} does not carry our e-mail address."

@@ -2,6 +2,7 @@
 
 import pytest
 
+from brokers.client import guards
 from brokers.client.base import Broker
 from brokers.client.errors import NoDataError, NotSentError
 from brokers.client.guards import MOST_FAILURES
@@ -52,8 +53,10 @@ def test_all_clients_of_a_connection_share_its_guard(transactional_db: None, bro
 
 
 def test_an_open_breaker_shows_on_the_connection_until_the_broker_answers(
-    simulator: Simulator, broker_connection: BrokerConnection, payer: TradingAccount
+    simulator: Simulator, broker_connection: BrokerConnection, payer: TradingAccount, monkeypatch: pytest.MonkeyPatch
 ):
+    # No time for a probe yet, however slow the calls are.
+    monkeypatch.setattr(guards, "OPEN_SECONDS", 600.0)
     simulator.faults({"endpoint": "account-details", "fault": "error_before"})
     broker = broker_for(broker_connection)
     for _ in range(MOST_FAILURES):

@@ -3,7 +3,8 @@
 import re
 import threading
 from collections.abc import Callable
-from datetime import timedelta
+from contextlib import AbstractContextManager, nullcontext
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -11,7 +12,14 @@ from django.db import connection, transaction
 
 from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
 from brokers.services import leases
-from brokers.services.leases import ClockError, Lease, LeaseLostError, claim_operation, claim_order
+from brokers.services.leases import (
+    ClockError,
+    Lease,
+    LeaseLostError,
+    claim_operation,
+    claim_order,
+    require_same_time,
+)
 from propdesk.lib.times import utc_now
 from tests.brokers.driving import JumpingClock, placed, withdrawal
 
@@ -63,7 +71,7 @@ def test_a_lease_is_renewed_when_it_would_not_outlast_the_call(waiting: dict[str
     before = lease.until
     lease.hold(0)
     assert lease.until == before
-    lease.hold(60)
+    lease.hold(600)
     row.refresh_from_db()
     assert row.leased_until == lease.until > before
 
@@ -87,7 +95,7 @@ def test_while_one_claims_another_goes_away_with_nothing_and_does_not_wait(
         type(row).objects.select_for_update().get(pk=row.pk)
         another = threading.Thread(target=come_by)
         another.start()
-        another.join(timeout=20)
+        another.join(timeout=60)
     assert claimed == [None]
 
 
@@ -122,23 +130,55 @@ def test_nobody_takes_the_lease_over_while_its_holder_writes(waiting: dict[str, 
     with lease.fence():
         another = threading.Thread(target=come_by)
         another.start()
-        another.join(timeout=20)
+        another.join(timeout=60)
     assert claimed == [None]
 
 
+def set_clock(monkeypatch: pytest.MonkeyPatch, clock: Callable[[], datetime]) -> None:
+    """Let this be the machine's own clock."""
+    monkeypatch.setattr(leases, "utc_now", clock)
+
+
 @kinds
-@pytest.mark.parametrize("seconds", [-2.5, 2.5])
+@pytest.mark.parametrize("hours", [-1, 1])
 def test_a_machine_whose_clock_is_off_takes_no_work(
-    waiting: dict[str, tuple[Any, Claim]], kind: str, seconds: float, monkeypatch: pytest.MonkeyPatch
+    waiting: dict[str, tuple[Any, Claim]], kind: str, hours: int, monkeypatch: pytest.MonkeyPatch
 ):
     row, claim = waiting[kind]
-    monkeypatch.setattr(leases, "utc_now", lambda: utc_now() + timedelta(seconds=seconds))
-    with pytest.raises(ClockError, match=re.escape(f"{seconds:+.1f} s off the database's")):
+    set_clock(monkeypatch, lambda: utc_now() + timedelta(hours=hours))
+    with pytest.raises(ClockError, match="s off the database's"):
         claim()
     row.refresh_from_db()
     assert row.leased_until is None
-    monkeypatch.setattr(leases, "utc_now", lambda: utc_now() + timedelta(seconds=seconds / 2))
+    set_clock(monkeypatch, lambda: utc_now() + timedelta(seconds=hours))
     assert claim() is not None
+
+
+class DatabaseAt:
+    """Stands for the connection to a database whose clock shows just this: no time passes while it is asked."""
+
+    def __init__(self, moment: datetime) -> None:
+        self._moment = moment
+
+    def cursor(self) -> AbstractContextManager["DatabaseAt"]:
+        return nullcontext(self)
+
+    def execute(self, _statement: str) -> None:
+        """There is one question."""
+
+    def fetchone(self) -> tuple[datetime]:
+        return (self._moment,)
+
+
+@pytest.mark.parametrize("seconds", [-2.5, 2.5])
+def test_a_clock_may_be_off_by_two_seconds(seconds: float, monkeypatch: pytest.MonkeyPatch):
+    there = utc_now()
+    monkeypatch.setattr(leases, "connection", DatabaseAt(there))
+    set_clock(monkeypatch, lambda: there + timedelta(seconds=seconds))
+    with pytest.raises(ClockError, match=re.escape(f"{seconds:+.1f} s off the database's")):
+        require_same_time()
+    set_clock(monkeypatch, lambda: there + timedelta(seconds=seconds * 0.8))
+    require_same_time()
 
 
 def test_what_is_not_due_yet_is_not_claimed(demo_group: AccountGroup, payer: TradingAccount):

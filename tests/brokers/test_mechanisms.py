@@ -24,7 +24,17 @@ from brokers.services import (
 )
 from brokers.services.work import Work
 from propdesk.lib.times import utc_now
-from tests.brokers.driving import JumpingClock, LateClock, drive, fault, late_effect, placed, run, withdrawal
+from tests.brokers.driving import (
+    JumpingClock,
+    LateClock,
+    drive,
+    fault,
+    late_effect,
+    placed,
+    run,
+    settles_at,
+    withdrawal,
+)
 from tests.simulator import Simulator
 
 Status, Operation = AccountOrder.Status, BrokerOperation
@@ -52,7 +62,7 @@ def at_once(operation: Callable[[], object], times: int = 2) -> list[BaseExcepti
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(timeout=30)
+        thread.join(timeout=60)
     return raised
 
 
@@ -159,7 +169,7 @@ def test_the_unique_intent_keeps_two_workers_from_creating_one_account_each(
     first = leases.claim_order(clock=utc_now, order_id=order.pk)
     assert first is not None
     monkeypatch.setattr(leases.Lease, "hold", lambda self, seconds: None)
-    both_have_looked, honest = threading.Barrier(2, timeout=10), order_steps._latest
+    both_have_looked, honest = threading.Barrier(2, timeout=60), order_steps._latest
 
     def looked_together(order: AccountOrder, kind: BrokerOperation.Kind) -> BrokerOperation | None:
         found = honest(order, kind)
@@ -217,15 +227,16 @@ def test_the_lease_keeps_a_second_worker_from_taking_a_call_for_lost_that_is_abo
         baseline = honest(self, operation, work)
         if not slow.is_set():
             slow.set()
-            second_is_done.wait(timeout=10)
+            second_is_done.wait(timeout=60)
         return baseline
 
     monkeypatch.setattr(procedures.PatientMove, "baseline", slow_baseline)
 
     def second() -> None:
-        slow.wait(timeout=10)
+        slow.wait(timeout=60)
         try:
-            for _ in range(20):
+            # Without the lease it makes the call, a second after it took the first one's for lost.
+            for _ in range(20 if is_on else 600):
                 if run_operation(operation_id=operation.pk, clock=utc_now).status == Operation.Status.DONE:
                     break
                 time.sleep(0.05)
@@ -236,7 +247,7 @@ def test_the_lease_keeps_a_second_worker_from_taking_a_call_for_lost_that_is_abo
     helper = threading.Thread(target=second)
     helper.start()
     run_operation(operation_id=operation.pk, clock=utc_now)
-    helper.join(timeout=20)
+    helper.join(timeout=60)
     withdrawals = [each for each in simulator.account(payer.login)["transfers"] if each["type"] == "WITHDRAWAL"]
     assert len(withdrawals) == (1 if is_on else 2)
 
@@ -287,11 +298,11 @@ def test_the_fence_keeps_a_worker_that_was_held_up_from_writing_what_it_knows(
     def send(self: procedures.PatientMove, operation: BrokerOperation, work: Work) -> Any:
         if not refused.is_set():
             refused.set()
-            assert landed.wait(timeout=20)
+            assert landed.wait(timeout=60)
             raise RefusedError("Insufficient funds.")
         evidence = honest(self, operation, work)
         landed.set()
-        assert written.wait(timeout=20)
+        assert written.wait(timeout=60)
         return evidence
 
     def held_up() -> None:
@@ -304,12 +315,12 @@ def test_the_fence_keeps_a_worker_that_was_held_up_from_writing_what_it_knows(
     monkeypatch.setattr(procedures.PatientMove, "send", send)
     first = threading.Thread(target=held_up)
     first.start()
-    assert refused.wait(timeout=20)
+    assert refused.wait(timeout=60)
     clock = JumpingClock()
     operation.refresh_from_db()
     clock.jump_to(operation.leased_until or clock())
     operation = run(operation, clock)
-    first.join(timeout=20)
+    first.join(timeout=60)
     assert operation.status == (Operation.Status.DONE if is_on else Operation.Status.REFUSED)
     assert simulator.account(payer.login)["balance"] == 9501.0
 
@@ -364,6 +375,7 @@ def test_the_share_of_known_accounts_keeps_a_cut_list_from_counting_as_absence(
 
     with monkeypatch.context() as patched:
         patched.setattr(Work, "broker", lambda self: Cut(honest(self)))
+        clock.jump_to(settles_at(order.operations.get()))
         for _ in range(6):
             clock.jump_to(AccountOrder.objects.get(pk=order.pk).next_at)
             advance_order(order_id=order.pk, clock=clock)

@@ -16,8 +16,8 @@ import pytest
 from django.conf import settings
 from django.db import connection
 
-from brokers.models import AccountGroup, AccountOrder, BrokerOperation, TradingAccount
-from brokers.services import advance_due_orders, advance_order, run_due_operations
+from brokers.models import AccountGroup, AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
+from brokers.services import advance_due_orders, advance_order, order_steps, procedures, run_due_operations
 from brokers.services.leases import claim_order
 from brokers.services.orders import work_on_order
 from propdesk.lib.times import utc_now
@@ -26,8 +26,6 @@ from tests.simulator import Simulator
 
 Status = AccountOrder.Status
 Operation = BrokerOperation
-# How long a call hangs, in which the one who makes it is seen and killed.
-CUT_SECONDS = 2.0
 ADVANCE = (
     "import django; django.setup(); from brokers.services import advance_order; "
     "from propdesk.lib.times import utc_now as clock; advance_order(order_id={}, clock=clock)"
@@ -113,7 +111,7 @@ def test_an_order_that_fails_leaves_no_late_account_unrecorded(simulator: Simula
 
 def test_two_workers_at_once_open_one_account_each_order(simulator: Simulator, demo_group: AccountGroup):
     orders = [placed(demo_group, f"purchase:{number}") for number in range(10)]
-    barrier = threading.Barrier(2, timeout=20)
+    barrier = threading.Barrier(2, timeout=60)
 
     def work() -> None:
         try:
@@ -168,7 +166,9 @@ def advance_in_a_process(order: AccountOrder) -> subprocess.Popen[bytes]:
 def test_a_worker_killed_in_the_middle_of_a_call_is_recovered_from(
     simulator: Simulator, demo_group: AccountGroup, endpoint: str, kind: str
 ):
-    simulator.faults(fault(endpoint, kind, seconds=CUT_SECONDS))
+    # The call hangs for as long as it takes to see the one who makes it, and to kill it.
+    BrokerConnection.objects.update(deadline_seconds=120)
+    simulator.faults(fault(endpoint, kind, seconds=600))
     order = placed(demo_group)
     process = advance_in_a_process(order)
     try:
@@ -180,7 +180,7 @@ def test_a_worker_killed_in_the_middle_of_a_call_is_recovered_from(
     assert operation.status == Operation.Status.CALLING
     assert (advance_order(order_id=order.pk, clock=utc_now).status, operation.attempts) == (Status.OPENING, 1)
     # A delayed call goes on without its caller; time must not be jumped over before it has had its effect.
-    time.sleep(CUT_SECONDS)
+    assert simulator.land_late_effects() == (kind == "delay_before")
 
     order = drive(order)
     assert order.status == Status.READY, order.review_reason
@@ -190,7 +190,12 @@ def test_a_worker_killed_in_the_middle_of_a_call_is_recovered_from(
 
 
 @pytest.mark.timeout(240)
-def test_faults_at_random_leave_one_good_account_per_order(simulator: Simulator, demo_group: AccountGroup):
+def test_faults_at_random_leave_one_good_account_per_order(
+    simulator: Simulator, demo_group: AccountGroup, monkeypatch: pytest.MonkeyPatch
+):
+    # Five calls in a row that come to nothing would be for staff, and happen once in a while: threads share the dice.
+    monkeypatch.setattr(order_steps, "MOST_GENERATIONS", 50)
+    monkeypatch.setattr(procedures.OrderDeposit, "most_attempts", 50)
     rules = [
         {"endpoint": endpoint, "fault": kind, "probability": 0.1}
         for endpoint in ("create", "deposit", "enable")
@@ -199,7 +204,7 @@ def test_faults_at_random_leave_one_good_account_per_order(simulator: Simulator,
     simulator.faults(*rules, {"endpoint": "*", "fault": "error_before", "probability": 0.05})
     orders = [placed(demo_group, f"purchase:{number}") for number in range(30)]
     clock = JumpingClock()
-    for _ in range(400):
+    for _ in range(1000):
         advance_due_orders(clock=clock)
         waiting = AccountOrder.objects.filter(status__in=OPEN).order_by("next_at").first()
         if waiting is None:

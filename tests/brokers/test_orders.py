@@ -1,5 +1,7 @@
 """Account orders against the real simulator: whatever the broker does to us, one enabled account with one deposit."""
 
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,6 +12,7 @@ from django.db import connection, transaction
 
 import brokers.tasks  # noqa: F401  (registers the tasks)
 from brokers.client.thinkmarkets import ThinkMarkets
+from brokers.client.transport import Reply, Transport
 from brokers.models import AccountGroup, AccountOrder, BrokerConnection, BrokerOperation, TradingAccount
 from brokers.services import advance_order, resume_order, run_due_operations
 from propdesk.lib.times import utc_now
@@ -69,15 +72,29 @@ def test_a_group_without_deposit_gives_an_empty_account(simulator: Simulator, de
     assert accounts_at_broker(simulator, order)[0]["transfers"] == []
 
 
-LOST_REPLIES = [("drop_after", 1), ("truncate_after", 1), ("error_after", 1), ("delay_after", 3)]
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
+    """Make calls of an endpoint that wait for their answer a second only."""
+    patient = Transport.send
+
+    def make(endpoint: str) -> None:
+        def send(self: Transport, method: str, path: str, *args: Any, **more: Any) -> Reply:
+            hurried = replace(self, deadline=1.0) if path.endswith(f"/{endpoint}") else self
+            return patient(hurried, method, path, *args, **more)
+
+        monkeypatch.setattr(Transport, "send", send)
+
+    return make
 
 
-@pytest.mark.parametrize(("kind", "seconds"), LOST_REPLIES)
+@pytest.mark.parametrize("kind", ["drop_after", "truncate_after", "error_after", "delay_after"])
 @pytest.mark.parametrize("endpoint", ["create", "deposit", "enable"])
 def test_a_lost_reply_changes_nothing(
-    simulator: Simulator, demo_group: AccountGroup, endpoint: str, kind: str, seconds: int
+    simulator: Simulator, demo_group: AccountGroup, impatient: Callable[[str], None], endpoint: str, kind: str
 ):
-    simulator.faults(fault(endpoint, kind, seconds=seconds))
+    if kind == "delay_after":
+        impatient(endpoint)
+    simulator.faults(fault(endpoint, kind, seconds=600))
     order = drive(placed(demo_group))
 
     assert simulator.injected() == 1

@@ -213,8 +213,9 @@ def test_a_deposit_that_landed_twice_and_was_taken_out_again_is_in_the_ledger(
     with transaction.atomic():
         record_move(deposit, now=clock(), occurrence=2)
         withdrawal_of = BrokerOperation(
-            pk=999, kind="withdraw", account=account, amount=Decimal(100_000), order=account.order, subject="excess"
-        )
+            pk=deposit.pk + 1000, kind="withdraw", account=account, amount=Decimal(100_000), order=account.order,
+            subject="excess",
+        )  # fmt: skip
         record_move(withdrawal_of, now=clock())
     row = compare(account.group, clock)
     assert (row.examined, of(account.login)) == (1, [])

@@ -8,6 +8,7 @@ from django.db import connections, transaction
 
 from brokers.models import AccountGroup, BrokerOperation, Difference, TradingAccount
 from brokers.services import (
+    batches,
     conclude_operation,
     mend_difference,
     request_disable_and_flatten,
@@ -139,7 +140,11 @@ def test_asking_again_for_the_same_disabling_leaves_to_staff_what_was_under_way(
         assert status_of(enable) == Status.NEEDS_REVIEW
 
 
-def test_a_lift_waits_for_the_second_disabling_of_a_pause(enrollment: Enrollment, simulator: Simulator) -> None:
+def test_a_lift_waits_for_the_second_disabling_of_a_pause(
+    enrollment: Enrollment, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Both disablings are due at once here: one after the other, lest the first be the last to reach the broker.
+    monkeypatch.setattr(batches, "THREADS", 1)
     lost = lifted(enrollment)
     run_due_operations(clock=utc_now)
     BrokerOperation.objects.filter(pk=lost.pk).update(was_in_doubt=True, started_at=NOW)

@@ -139,11 +139,12 @@ def test_an_enabling_that_may_land_late_is_waited_for(shop: Shop, simulator: Sim
     BrokerOperation.objects.filter(kind=Kind.ENABLE).update(was_in_doubt=True, started_at=now)
     refund(purchase, now=now)
 
-    purchase = advance_purchase(purchase_id=purchase.pk, clock=lambda: now + timedelta(seconds=3))
+    # Deadline 30 and quarantine 2.
+    purchase = advance_purchase(purchase_id=purchase.pk, clock=lambda: now + timedelta(seconds=31))
     assert purchase.refund is None
     assert TradingAccount.objects.get(login=purchase.account_login).is_enabled is False
 
-    purchase = advance_purchase(purchase_id=purchase.pk, clock=lambda: now + timedelta(seconds=5))
+    purchase = advance_purchase(purchase_id=purchase.pk, clock=lambda: now + timedelta(seconds=33))
     assert purchase.status == REFUNDED
     disabled = BrokerOperation.objects.filter(account__login=purchase.account_login, kind=Kind.DISABLE)
     assert disabled.count() == 2

@@ -109,6 +109,15 @@ def test_late_effects_land_on_demand_in_the_order_of_their_calls(simulator: Simu
     simulator.control("late-effects", {"seconds": 1}, status=400)
 
 
+def test_a_delayed_call_lands_on_demand_when_its_caller_has_left(simulator: Simulator, number: int) -> None:
+    order(simulator, endpoint="deposit", fault="delay_before", seconds=600)
+    with pytest.raises(requests.Timeout):
+        deposit(simulator, number, seconds=1)
+    assert balance(simulator, number) == 0.0
+    assert simulator.control("late-effects", {}) == {"landed": 1}
+    assert balance(simulator, number) == 10.0
+
+
 def test_drip_after_sends_a_byte_now_and_then_for_longer_than_any_deadline(simulator: Simulator, number: int) -> None:
     order(simulator, endpoint="deposit", fault="drip_after", seconds=0.02)
     body = {"accountNumber": number, "unit": DEMO, "amount": 10, "comment": "x"}
