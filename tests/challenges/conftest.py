@@ -2,7 +2,10 @@ import pytest
 
 from brokers.models import AccountGroup
 from tests.challenges.firm import Firm
+from tests.purchases.patience import patient_readings
 from tests.simulator import Simulator
+
+__all__ = ["patient_readings"]
 
 
 @pytest.fixture

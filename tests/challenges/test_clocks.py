@@ -1,6 +1,5 @@
 """A machine whose clock is wrong judges nobody, and what one has written is seen by staff."""
 
-import re
 from datetime import date, timedelta
 
 import pytest
@@ -29,7 +28,7 @@ def test_a_machine_whose_clock_is_off_reads_no_unit(firm: Firm, monkeypatch: pyt
     before, tried_at = firm.state(enrollment).last_at, firm.unit_watch().tried_at
     put_the_clock_on(firm, monkeypatch, hours=13)
 
-    with pytest.raises(ClockError, match=re.escape("This machine's clock is +46800.0 s off the database's")):
+    with pytest.raises(ClockError, match=r"This machine's clock is \+468\d\d\.\d s off the database's"):
         firm.watch()
 
     assert firm.state(enrollment).last_at == before

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable
 
+import pytest
 from pytest_django import Settings
 
 from brokers.models import TradingAccount
@@ -22,7 +23,7 @@ OURS = {
 }
 
 
-def sweep_until(done: Callable[[], bool], seconds: float = 30) -> None:
+def sweep_until(done: Callable[[], bool], seconds: float = 100) -> None:
     """Run every app's jobs again and again, as the sweeper does."""
     deadline = time.monotonic() + seconds
     while not done():
@@ -35,6 +36,7 @@ def test_every_job_of_this_app_is_registered() -> None:
     assert {job.name for job in registered_jobs()} >= OURS
 
 
+@pytest.mark.timeout(300)
 def test_from_a_sale_to_a_failed_challenge_by_the_sweeper_alone(
     firm: Firm, payer: TradingAccount, settings: Settings
 ) -> None:

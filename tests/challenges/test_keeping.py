@@ -1,4 +1,7 @@
-"""What is kept of a series leads to the same verdicts as the whole of it (a replay has only what is kept)."""
+"""What is kept of a series leads to the same verdicts as the whole of it (a replay has only what is kept).
+
+The series are drawn alike in every run: whoever looks for others leaves out `derandomize`.
+"""
 
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -108,7 +111,7 @@ rules = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 @given(mapping=rules, moves=st.lists(steps, max_size=30))
 def test_a_replay_of_what_is_kept_gives_the_same_verdicts(
     mapping: dict[str, object], moves: list[tuple[int, Decimal, Decimal, Decimal | None]]
@@ -146,7 +149,7 @@ TURNS = (
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=500, deadline=None, derandomize=True)
 @given(
     mapping=rules,
     reset=st.sampled_from(["00:00", "17:00"]),

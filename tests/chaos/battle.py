@@ -15,7 +15,7 @@ from propdesk.lib.times import utc_now
 from purchases.models import Purchase
 from tests.chaos.crew import Crew
 from tests.chaos.load import OPEN, Load, found
-from tests.chaos.plan import DEADLINE, LATE, Plan
+from tests.chaos.plan import DEADLINE, SHORT, Plan
 from tests.chaos.verdict import WRONGS, judge
 from tests.chaos.world import World
 
@@ -36,10 +36,10 @@ def fight(world: World, plan: Plan, crew: Crew) -> tuple[dict[str, Any], dict[st
     under_fire = time.monotonic() - begun
     world.simulator("POST", "/sim/faults", {"rules": []})
     crew.disarm()
-    peace = time.monotonic()
     converged = _liveness_phase(plan, crew, load)
     # What is late may still land, and then nobody may be surprised.
-    time.sleep(max(0.0, peace + LATE + DEADLINE - time.monotonic()))
+    time.sleep(SHORT + DEADLINE)
+    world.simulator("POST", "/sim/late-effects", {})
     crew.stop()
 
     verdict = judge(load, world.simulator("GET", "/sim/oracle"))
@@ -60,12 +60,13 @@ def fight(world: World, plan: Plan, crew: Crew) -> tuple[dict[str, Any], dict[st
 
 
 def _safety_phase(world: World, plan: Plan, crew: Crew, load: Load) -> list[str]:
-    """Until the last order is in: the blows fall as the load goes on."""
+    """Until the last order is in: the blows fall as the load goes on, and those that are left when it is over."""
     struck: list[str] = []
     blows = plan.blows()
     told = 0.0
-    while not load.is_done():
-        if blows[len(struck) :] and load.placed >= (len(struck) + 1) * plan.orders / (len(blows) + 1):
+    while not load.is_done() or blows[len(struck) :]:
+        is_time = load.is_done() or load.placed >= (len(struck) + 1) * plan.orders / (len(blows) + 1)
+        if is_time and blows[len(struck) :]:
             blow = blows[len(struck)]
             struck.append(blow)
             world.strike(blow) if blow in SERVER_BLOWS else crew.strike(blow)
@@ -91,18 +92,16 @@ def _liveness_phase(plan: Plan, crew: Crew, load: Load) -> float | None:
     return None
 
 
-def _left() -> int:
-    """How many rows a machine still works on."""
-    return (
-        _quietly(
-            lambda: (
-                AccountOrder.objects.filter(status__in=OPEN).count()
-                + BrokerOperation.objects.open().count()
-                + Purchase.objects.filter(status__in=UNDER_WAY, review_reason="").count()
-            )
+def _left() -> int | None:
+    """How many rows a machine still works on; None while the database is away."""
+    left: int | None = _quietly(
+        lambda: (
+            AccountOrder.objects.filter(status__in=OPEN).count()
+            + BrokerOperation.objects.open().count()
+            + Purchase.objects.filter(status__in=UNDER_WAY, review_reason="").count()
         )
-        or 0
     )
+    return left
 
 
 def _quietly(act: Callable[[], Any]) -> Any:

@@ -55,6 +55,7 @@ class Plan:
     settle: int
     quarantine: int
     late_share: float
+    late_seconds: float
 
     @classmethod
     def of(cls, values: Mapping[str, Any]) -> Self:
@@ -74,7 +75,7 @@ class Plan:
     def rules(self) -> list[dict[str, Any]]:
         """The simulator's fault rules."""
         late = [
-            {"endpoint": name, "fault": "late_effect", "probability": self.late_share, "seconds": LATE}
+            {"endpoint": name, "fault": "late_effect", "probability": self.late_share, "seconds": self.late_seconds}
             for name in ("create", "deposit", "withdraw")
         ]
         mixes = [("writes", self.fault_rate), ("reads", self.fault_rate / 3)]
@@ -107,4 +108,5 @@ def add_arguments(parser: ArgumentParser) -> None:
     add("--settle", type=int, default=SETTLE, help="the connection's settle time in seconds (%(default)s)")
     add("--quarantine", type=int, default=QUARANTINE, help="its quarantine; 0 lets late deposits pass (%(default)s)")
     add("--late-share", type=float, default=LATE_SHARE, help="of creations and money, later than settled (%(default)s)")
+    add("--late-seconds", type=float, default=LATE, help="how late; at the end all of it lands (%(default)s)")
     add("--converge-seconds", type=float, default=180, help="how long to wait at the end (180)")

@@ -43,13 +43,13 @@ class Server:
     def restart(self, with_signal: signal.Signals) -> None:
         """Strike it down and start it again."""
         self._process.send_signal(with_signal)
-        self._process.wait(20)
+        self._process.wait(START_SECONDS)
         self._process = self._start()
 
     def stop(self) -> None:
         self._process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(20)
+            self._process.wait(START_SECONDS)
         self._process.kill()
 
     def _start(self) -> "subprocess.Popen[bytes]":
@@ -97,7 +97,7 @@ class World:
 
     def stop(self) -> None:
         self._simulator.terminate()
-        self._simulator.wait(20)
+        self._simulator.wait(START_SECONDS)
         self._http.close()
         self.valkey.stop()
         self.postgres.stop()

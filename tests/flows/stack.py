@@ -17,8 +17,10 @@ import requests
 from propdesk.local.launch import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS = 90
-STOP_SECONDS = 20
+# The product gives up by itself before that, and says what is missing.
+START_SECONDS = 180
+# It waits for its children, then for its servers, up to ten and twenty seconds each.
+STOP_SECONDS = 100
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Stack:
         return next(row for row in rows if row["accountNumber"] == login)
 
 
-def wait_until(look: Callable[[], Any], *, what: str, seconds: float = 40) -> Any:
+def wait_until(look: Callable[[], Any], *, what: str, seconds: float = 100) -> Any:
     """The first true value that `look` gives; fails saying `what` was waited for and what was seen last."""
     end = time.monotonic() + seconds
     while True:
@@ -84,7 +86,10 @@ def running(data: Path, **environment: str) -> Iterator[Stack]:
     log = data / "run.log"
     try:
         wait_until(lambda: _ready(process, ports["PORT"], log), what="everything is ready", seconds=START_SECONDS)
-        yield Stack(process, data, json.loads((data / "demo.json").read_text()))
+        stack = Stack(process, data, json.loads((data / "demo.json").read_text()))
+        # Half a minute after it was opened an account begins to trade, perhaps while somebody looks at it.
+        stack.simulator("POST", "/sim/market", {"running": False})
+        yield stack
     finally:
         stop(process)
 
@@ -121,6 +126,6 @@ def stop(process: subprocess.Popen[bytes], with_signal: int = signal.SIGTERM) ->
 def _ready(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
     assert process.poll() is None, f"it ended early:\n{log.read_text()[-3000:]}"
     try:
-        return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=2).status_code == 200
+        return requests.get(f"http://127.0.0.1:{port}/readyz", timeout=10).status_code == 200
     except requests.RequestException:
         return False

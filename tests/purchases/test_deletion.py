@@ -79,7 +79,7 @@ def test_a_program_is_not_deleted_under_a_worker_that_holds_a_purchase(shop: Sho
     with transaction.atomic():
         Purchase.objects.select_for_update().get()
         with ThreadPoolExecutor(max_workers=1) as pool:
-            pool.submit(delete_meanwhile).result(timeout=10)
+            pool.submit(delete_meanwhile).result(timeout=60)
 
     assert Purchase.objects.get() == purchase
 

@@ -22,7 +22,7 @@ from purchases.services import advance_purchase, refund_purchase
 from purchases.services.advancing import _place_order
 from purchases.services.paying_back import _intend
 from tests.purchases.refunds import paid
-from tests.purchases.rooms import STAFF, Later, Shop, advance_until, history
+from tests.purchases.rooms import STAFF, Later, Shop, advance_beside_others, advance_until, history
 from tests.simulator import Simulator
 from tests.waiting import wait_until_somebody_waits_for_us
 
@@ -53,24 +53,24 @@ class Duel:
 
     def __exit__(self, *_: object) -> None:
         def close() -> None:
-            self._barrier.wait(timeout=10)
+            self._barrier.wait(timeout=60)
             connection.close()
 
         for each in [self._pool.submit(close) for _ in range(2)]:
-            each.result(timeout=10)
+            each.result(timeout=60)
         self._pool.shutdown()
 
     def fight(self, *acts: Callable[[], Any]) -> list[Any]:
         """What each of the two returned, or raised."""
 
         def act(one: Callable[[], Any]) -> Any:
-            self._barrier.wait(timeout=10)
+            self._barrier.wait(timeout=60)
             try:
                 return one()
             except NotRefundableError as refusal:
                 return refusal
 
-        return [each.result(timeout=20) for each in [self._pool.submit(act, one) for one in acts]]
+        return [each.result(timeout=60) for each in [self._pool.submit(act, one) for one in acts]]
 
 
 def account_created(shop: Shop, number: int) -> Purchase:
@@ -151,7 +151,7 @@ def while_we_hold(change: Callable[[], object], refunding: Callable[[], Any]) ->
             change()
             other = pool.submit(run)
             wait_until_somebody_waits_for_us()
-        return other.result(timeout=20)
+        return other.result(timeout=60)
 
 
 def test_a_refund_that_waits_while_the_account_is_ordered_cancels_that_order(shop: Shop, simulator: Simulator) -> None:
@@ -209,8 +209,7 @@ def test_several_workers_on_one_refund_pay_it_back_once(shop: Shop, simulator: S
 
     def work(_: int) -> None:
         try:
-            # By the real clock: it is what keeps one worker from another's call.
-            advance_until(purchase, is_refunded, most=2000)
+            advance_beside_others(purchase, is_refunded)
         finally:
             connection.close()
 

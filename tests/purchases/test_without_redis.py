@@ -7,6 +7,7 @@ from django.contrib.auth.models import User
 from pytest_django import Settings
 from rest_framework.test import APIClient
 
+from propdesk.lib import nudge as nudges
 from propdesk.lib.access.sessions import Session
 from propdesk.lib.access.tokens import grant_session, issue_token
 from propdesk.lib.nudge import nudger
@@ -51,17 +52,20 @@ def buy_over_http(shop: Shop) -> tuple[int, float]:
 
 @pytest.mark.parametrize("redis", ["silent_redis", "no_redis"])
 def test_a_buy_without_redis_answers_in_time_and_the_sweep_finishes_it(
-    shop: Shop, redis: str, request: pytest.FixtureRequest
+    shop: Shop, redis: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     request.getfixturevalue(redis)
+    # However long the buy takes, the first nudge that fails silences the others.
+    monkeypatch.setattr(nudges, "PAUSE_SECONDS", 600.0)
 
     status, seconds = buy_over_http(shop)
 
     assert status == 202
-    assert seconds < 2
+    # Nothing would ever end a wait for the silent one; the rest is room for a machine that stands still.
+    assert seconds < 30
     assert nudger().failed == 1
     later = Later()
-    for _ in range(40):
+    for _ in range(200):
         advance_due_purchases(clock=later)
         if Purchase.objects.awaiting_challenge().exists():
             break

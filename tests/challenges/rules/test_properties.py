@@ -1,4 +1,7 @@
-"""What holds for every series of readings and every wording of the rules."""
+"""What holds for every series of readings and every wording of the rules.
+
+The series are drawn alike in every run: whoever looks for others leaves out `derandomize`.
+"""
 
 from collections.abc import Iterator
 from dataclasses import fields, replace
@@ -122,7 +125,7 @@ def one_by_one(rules: RuleTerms, readings: list[Observation], made: list[Trade] 
 
 
 @given(TERMS, totals(), st.none() | trades())
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300, deadline=None, derandomize=True)
 def test_one_by_one_through_the_database_equals_one_go(rules, readings, made):
     state = opening(rules, START.isoformat())
     assert list(one_by_one(rules, readings, made)) == list(judge_series(state, rules, readings, made))
@@ -143,7 +146,7 @@ def thinned(rules: RuleTerms, readings: list[Observation]) -> list[Observation]:
 
 
 @given(TERMS, totals())
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400, deadline=None, derandomize=True)
 def test_a_thinned_series_leads_to_the_same_verdicts(rules, readings):
     start = opening(rules, START.isoformat())
     full, thin = (list(judge_series(start, rules, some)) for some in (readings, thinned(rules, readings)))
@@ -206,7 +209,7 @@ def levels_from_history(rules: RuleTerms, readings: list[Observation]) -> Levels
 
 
 @given(TERMS, totals())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_the_levels_follow_from_the_history_alone(rules, readings):
     state = opening(rules, START.isoformat())
     for index, judged in enumerate(judge_series(state, rules, readings)):
@@ -214,7 +217,7 @@ def test_the_levels_follow_from_the_history_alone(rules, readings):
 
 
 @given(TERMS, totals(), st.none() | trades())
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200, deadline=None, derandomize=True)
 def test_verdicts_latch_and_every_rule_is_found_at_most_once_a_day(rules, readings, made):
     state = opening(rules, START.isoformat())
     judged = list(judge_series(state, rules, readings, made))
@@ -230,7 +233,7 @@ def test_verdicts_latch_and_every_rule_is_found_at_most_once_a_day(rules, readin
 
 
 @given(TERMS, st.lists(AMOUNTS, min_size=1, max_size=4), st.integers(0, 3))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100, deadline=None, derandomize=True)
 def test_positions_that_are_unknown_never_break_a_rule_that_known_flat_ones_do_not(rules, figures, count):
     held = tuple(Position(id=str(index), symbol="EURUSD", lots=Decimal(1), opened_at=START) for index in range(count))
     item = Observation(at=START + timedelta(hours=1), balance=figures[0], equity=figures[-1], positions=held)

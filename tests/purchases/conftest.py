@@ -1,0 +1,3 @@
+from tests.purchases.patience import patient_readings
+
+__all__ = ["patient_readings"]
