@@ -91,6 +91,8 @@ def account_created(shop: Shop, number: int) -> Purchase:
     return purchase
 
 
+# A hundred rounds take ten seconds, and on a crowded machine the two minutes that every test has.
+@pytest.mark.timeout(600)
 def test_a_refund_and_an_activation_at_once_never_both_happen(shop: Shop) -> None:
     ends = []
     with Duel() as duel:
