@@ -95,7 +95,7 @@ def test_a_silent_server_is_left_at_the_deadline():
 
 def test_the_list_of_a_whole_unit_may_take_two_deadlines():
     def slow() -> Iterator[bytes]:
-        time.sleep(4.2)
+        time.sleep(4.2)  # longer than one deadline of 4, shorter than two
         yield http("[]")
 
     with raw_server(slow(), dripping(b" " * 1000)) as server:
