@@ -218,7 +218,7 @@ async def _run_later(
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(landing.wait(), seconds)
     response = await effect()
-    logger.info("A late effect was carried out with status %s.", response.status)
+    logger.info("A call that was held back was carried out with status %s.", response.status)
     return response
 
 

@@ -15,6 +15,7 @@ from challenges.models import (
     EnrollmentEvent,
     MetricSnapshot,
 )
+from challenges.services import watching
 from propdesk.lib.times import utc_now
 from tests.challenges.firm import START, Firm
 
@@ -40,6 +41,23 @@ def test_a_round_reads_the_account_and_shows_levels_and_progress(firm: Firm) -> 
     watch = firm.unit_watch()
     assert (watch.accounts_watched, watch.accounts_judged, watch.last_error) == (1, 1, "")
     assert watch.last_read_at == state.last_at
+
+
+def test_an_account_on_which_nothing_moved_counts_as_judged_and_is_not_judged(
+    firm: Firm, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    enrollment = firm.enrollment()
+    firm.watch()
+    before = firm.state(enrollment).last_at
+    monkeypatch.setattr(watching, "judge_reading", None)
+
+    assert firm.watch(seconds=3) == 1
+
+    watch = firm.unit_watch()
+    assert (watch.accounts_watched, watch.accounts_judged, watch.not_judged) == (1, 1, {})
+    assert watch.last_read_at is not None
+    assert before is not None
+    assert watch.last_read_at > before == firm.state(enrollment).last_at
 
 
 def test_a_cent_above_the_daily_level_nothing_happens(firm: Firm) -> None:
